@@ -1,0 +1,25 @@
+/* Comparing and trimming borrowed runs of bytes. */
+#include "str.h"
+
+#include <strings.h>
+
+bool str_eq_nocase(struct str a, struct str b)
+{
+    return a.n == b.n && (a.n == 0 || strncasecmp(a.s, b.s, a.n) == 0);
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+struct str str_trim(struct str a)
+{
+    while (a.n && is_space(a.s[0])) {
+        a.s++;
+        a.n--;
+    }
+    while (a.n && is_space(a.s[a.n - 1]))
+        a.n--;
+    return a;
+}

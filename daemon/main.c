@@ -1,0 +1,39 @@
+/* feedwatch: finds the subcommand and hands over to it. */
+#include <stdio.h>
+#include <string.h>
+#include "cmd.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+};
+
+static const struct command commands[] = {
+    { 0 },
+};
+
+static void usage(FILE *to)
+{
+    fputs("usage: feedwatch COMMAND [OPTION...]\n\n", to);
+    for (const struct command *c = commands; c->name; c++)
+        fprintf(to, "  %-8s %s\n", c->name, c->help);
+    fputs("\nfeedwatch COMMAND --help tells more; see also feedwatch(1).\n", to);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+        usage(stdout);
+        return EXIT_OK;
+    }
+    if (argc >= 2 && (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))) {
+        puts("feedwatch " FEEDWATCH_VERSION);
+        return EXIT_OK;
+    }
+    for (const struct command *c = commands; argc >= 2 && c->name; c++)
+        if (!strcmp(argv[1], c->name))
+            return c->run(argc - 1, argv + 1);
+    usage(stderr);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,44 @@
+#ifndef ALERT_H
+#define ALERT_H
+/* The alert record and its one-line renderings.  Pure.
+ *
+ * Renderings are safe whatever the feed says: one line, valid UTF-8, no byte below 0x20,
+ * no DEL, no C1, no bidi or zero-width controls. */
+#include <stddef.h>
+#include <stdint.h>
+#include "buf.h"
+#include "str.h"
+
+enum alert_priority { ALERT_LOW, ALERT_NORMAL, ALERT_CRITICAL };
+
+struct alert {           /* strings are borrowed or owned as the holder says */
+    int64_t seq;         /* 1, 2, 3 ... without gaps; 0: not yet committed */
+    char id[33];         /* stable: hash of feed, item key and watch, in hex */
+    int64_t time_ms;     /* when it matched, UTC */
+    int64_t published_s; /* what the feed says, or ITEM_NO_TIME */
+    enum alert_priority priority;
+    struct str watch, feed, title, link;
+    struct str item_id; /* the feed's own guid, may be empty */
+    struct str snippet; /* text around the first match, for the desktop */
+    struct str
+        matched; /* the matched words as they stand in the item, each ended by '\n' */
+    struct str sinks; /* names, each ended by '\n'; empty: all sinks */
+};
+
+enum alert_format { ALERT_TEXT, ALERT_LOGFMT, ALERT_JSON };
+
+/* "text", "logfmt", "json" to the format; -EINVAL for other words. */
+int alert_format_parse(enum alert_format *out, struct str word);
+
+/* Append one line with its newline.  0 or -errno. */
+int alert_render(struct buf *out, const struct alert *a, enum alert_format f);
+
+/* The sequence number of a line that alert_render wrote, in any format; -1: not such a
+ * line. */
+int64_t alert_line_seq(struct str line);
+
+/* Append `s` made safe for one line of a terminal or log: controls, bidi and zero-width
+ * characters dropped or shown as \u....; at most `max_chars` characters, then an
+ * ellipsis. */
+int alert_put_safe(struct buf *out, struct str s, size_t max_chars);
+#endif

@@ -1,0 +1,31 @@
+#ifndef CHARSET_H
+#define CHARSET_H
+/* Bytes of any charset in, clean UTF-8 out, in a stream: finds the encoding (BOM, then
+ * HTTP header, then XML declaration, else UTF-8; an override beats all), converts through
+ * iconv, and reads bad bytes in UTF-8 as windows-1252.  Source: RFC 7303, and
+ * ../shared/feeds.md for what servers really send.  Pure: no I/O, no logging. */
+#include <stddef.h>
+#include "str.h"
+
+struct charset;
+
+/* Gets clean UTF-8, any split.  Non-zero stops the conversion and is returned by
+ * charset_push. */
+typedef int charset_sink(void *ctx, const char *utf8, size_t n);
+
+/* `http_charset`: the charset parameter of Content-Type, or empty.  `override`: from the
+ * config, or empty.  Unknown names are treated as absent.  0 or -ENOMEM. */
+int charset_new(struct charset **out, struct str http_charset, struct str override,
+                charset_sink *sink, void *ctx);
+void charset_free(struct charset *c);
+
+int charset_push(struct charset *c, const char *bytes, size_t n);
+int charset_finish(struct charset *c);
+
+/* What was decided, for reports: a canonical lower-case name ("utf-8", "windows-1251",
+ * ...). */
+const char *charset_name(const struct charset *c);
+
+/* How many invalid byte sequences were repaired so far. */
+unsigned long charset_repairs(const struct charset *c);
+#endif

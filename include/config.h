@@ -1,0 +1,75 @@
+#ifndef CONFIG_H
+#define CONFIG_H
+/* The INI file of feedwatch.ini(5): read whole, checked whole, then immutable and shared
+ * by reference count.  All strings are owned by the config.  Durations in seconds. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "alert.h"
+#include "buf.h"
+#include "rule.h"
+
+enum config_desktop { CONFIG_DESKTOP_NO, CONFIG_DESKTOP_YES, CONFIG_DESKTOP_AUTO };
+
+struct config_place {
+    const char *file;
+    int line;
+};
+
+struct config_feed {
+    const char *name, *url;
+    const char *group;      /* "" when in none */
+    const char *charset;    /* override, or "" */
+    const char *user_agent; /* or NULL: the default */
+    int64_t interval_s, min_interval_s, max_interval_s;
+    int64_t first_run_max_age_s;
+    int64_t timeout_s;
+    int64_t max_bytes;
+    bool allow_private;
+    struct config_place place;
+};
+
+struct config_watch {
+    const char *name;
+    struct rule *rule; /* parsed; owned */
+    const char *const
+        *feeds; /* only these feeds or "group:NAME"; NULL-terminated; NULL: all */
+    const char *const *sinks; /* only these sinks; NULL: all */
+    enum alert_priority priority;
+    const char *const *test_yes,
+        *const *test_no; /* texts that must and must not hit, or NULL */
+    struct config_place place;
+};
+
+struct config {
+    const char *path;
+    const char *state_dir, *log_path;
+    enum alert_format log_format;
+    enum config_desktop desktop;
+    const char *user_agent;
+    unsigned workers; /* 0: auto */
+    unsigned max_transfers, host_connections;
+    int64_t host_interval_ms; /* between two requests to one host */
+    bool host_interval_set;   /* written in the file: then it holds for loopback, too */
+    int64_t keep_seen_s;
+    struct config_feed *feeds; /* in order of the file */
+    size_t n_feeds;
+    struct config_watch *watches;
+    size_t n_watches;
+    char **warning; /* hints from rules and keys, "file:line: text"; NULL-terminated */
+};
+
+/* Load `path` and the *.ini of the conf.d beside it.  0 and *out, or -EINVAL/-errno with
+ * every error found in `errors`, each as "file:line: what is wrong; what to write
+ * instead\n", rule errors followed by the rule and a caret line.  Nothing is
+ * half-accepted. */
+int config_load(struct config **out, const char *path, struct buf *errors);
+
+struct config *config_ref(struct config *c);
+void config_unref(struct config *c); /* NULL is fine */
+
+/* "90s", "15m", "1h30m", "2d"; a bare number is seconds.  0 or -EINVAL. */
+int config_duration(struct str text, int64_t *seconds);
+/* "8M", "64K", "1000".  0 or -EINVAL. */
+int config_size(struct str text, int64_t *bytes);
+#endif

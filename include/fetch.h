@@ -1,0 +1,77 @@
+#ifndef FETCH_H
+#define FETCH_H
+/* Conditional GETs under caps, many at once, on libcurl's multi interface inside an
+ * sd-event loop.  Knows HTTP, no feeds and no XML.  One pool per thread.  No logging. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+#include "str.h"
+
+enum fetch_outcome { /* what one GET came to; exactly one per started fetch */
+                     FETCH_NEW_BODY,  /* 200 or 226, body delivered in full as far as HTTP
+                                         can tell */
+                     FETCH_UNCHANGED, /* 304 */
+                     FETCH_GONE,      /* 410: stop polling (RFC 9110 15.5.11) */
+                     FETCH_RETRY_LATER, /* 429/5xx, timeout, DNS, reset, cut;
+                                           retry_after_s may be set */
+                     FETCH_REFUSED,     /* netguard, scheme, redirect or size limit: our
+                                           decision */
+                     FETCH_BAD,         /* other 4xx, TLS or protocol error */
+                     FETCH_ENDED,       /* on_body asked to stop: it has what it needs */
+};
+
+struct fetch_request { /* strings are copied */
+    const char *url;
+    const char *etag, *last_modified; /* NULL: none; sent verbatim */
+    const char *user_agent;           /* NULL: feedwatch/VERSION */
+    bool allow_private;
+    int64_t timeout_ms; /* whole transfer; 0: 60 s */
+    size_t max_bytes;   /* decoded; 0: 8 MiB */
+};
+
+struct fetch_result { /* borrowed for the call of on_done */
+    enum fetch_outcome outcome;
+    long http_status; /* of the final answer; 0: none came */
+    const char *etag; /* of the final answer; NULL: none */
+    const char *last_modified;
+    const char *final_url;
+    const char *moved_to;  /* where an unbroken chain of 301/308 ended; NULL: none */
+    int64_t retry_after_s; /* 0: none; already clamped to [60, 86400] */
+    int64_t fresh_s;       /* Cache-Control max-age less Age, or Expires; 0: none */
+    int64_t body_bytes;    /* decoded */
+    int64_t wire_bytes;    /* as received */
+    char why[160];         /* one line for people, "" when all went well */
+};
+
+struct fetch_events {
+    /* The first bytes of a 200/226 body are about to come: its Content-Type and final
+     * URL. */
+    int (*on_start)(void *ctx, struct str content_type, struct str final_url);
+    /* Decoded body bytes.  0: go on; non-zero: enough, end the transfer (FETCH_ENDED). */
+    int (*on_body)(void *ctx, const char *bytes, size_t n);
+    /* The end, in every case, once.  The pool may be used from inside, not freed. */
+    void (*on_done)(void *ctx, const struct fetch_result *r);
+};
+
+struct fetch_pool;
+struct fetch_options {
+    unsigned max_transfers; /* at once; more wait inside; 0: 64 */
+    unsigned max_per_host;  /* connections; 0: 2 */
+};
+
+int fetch_pool_new(struct fetch_pool **out, sd_event *event,
+                   const struct fetch_options *opt);
+
+/* Ends what is in flight without calling on_done.  NULL is fine. */
+void fetch_pool_free(struct fetch_pool *p);
+
+/* Start one GET.  on_done is called later, never from inside.  0 or -errno. */
+int fetch_start(struct fetch_pool *p, const struct fetch_request *req,
+                const struct fetch_events *ev, void *ctx);
+
+/* Transfers started and not done. */
+unsigned fetch_active(const struct fetch_pool *p);
+
+const char *fetch_outcome_name(enum fetch_outcome o); /* "new_body", "unchanged", ... */
+#endif

@@ -1,0 +1,100 @@
+#ifndef STORE_H
+#define STORE_H
+/* Everything durable: feeds' states, windows, alerts and the sinks' cursors (the outbox:
+ * what is past a sink's cursor is still to be delivered).  Knows no rules and no sinks.
+ * One writer at a time (the file is locked); any number of readers, also from other
+ * processes.
+ *
+ * Behind these calls stands a table of operations, so that another store can stand beside
+ * store_sqlite.  Not thread-safe: one struct store per thread. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "alert.h"
+#include "buf.h"
+#include "seen.h"
+
+enum store_mode {
+    STORE_WRITE, /* create or migrate, lock: -EBUSY when another daemon holds it */
+    STORE_READ,  /* as the last commit left it, while a writer goes on */
+};
+
+struct store;
+
+/* Open the store in directory `dir` (made with mode 0700 when missing and STORE_WRITE).
+ * 0, or -errno with one line for people in `why`. */
+int store_open(struct store **out, const char *dir, enum store_mode mode,
+               struct buf *why);
+void store_close(struct store *s);
+
+/* Why the last call failed: one line, valid until the next call. */
+const char *store_why(const struct store *s);
+
+struct store_feed {      /* what is remembered of a feed between polls */
+    int64_t id;          /* of the store, stable for ever */
+    char *name, *url;    /* as configured; owned by the struct */
+    char *effective_url; /* an adopted permanent redirect, or NULL */
+    char *etag;          /* validators: verbatim, one pair, or NULL */
+    char *last_modified;
+    int64_t due_ms; /* next poll, UTC ms; 0: never polled */
+    int64_t last_poll_ms, last_success_ms, last_change_ms; /* UTC ms; 0: never */
+    int64_t polls, not_modified, items, alerts, bytes;     /* counters since ever */
+    int32_t http_status; /* of the last answer; 0: none */
+    int32_t failures;    /* in a row */
+    char *error;         /* of the last failure, one line, or NULL */
+    char *title;         /* the feed's own title, or NULL */
+    bool learned;        /* first contact is over: new items alert */
+    bool gone;           /* 410: no more polls */
+};
+void store_feed_done(struct store_feed *f); /* frees the strings, not f */
+
+/* Find the row of a configured feed: by name, else by URL under an old name, else make
+ * one. A changed URL drops the validators and keeps the window.  0 or -errno. Call
+ * between store_begin and store_end when binding many. */
+int store_feed_bind(struct store *s, const char *name, const char *url,
+                    struct store_feed *out);
+int store_begin(struct store *s);
+int store_end(struct store *s);
+
+/* Append the packed window of a feed (nothing when it has none).  0 or -errno. */
+int store_window_read(struct store *s, int64_t feed_id, struct buf *out);
+
+/* One atomic, durable step.  A change of one feed: its alerts, its window, its state;
+ * each part is optional.  Strings and arrays belong to the caller. */
+struct store_change {
+    int64_t feed_id;
+    const struct seen_key *alert_keys; /* one per alert: its item's key */
+    struct alert *alerts; /* seq is set by the commit; 0 when it was known already */
+    size_t n_alerts;
+    struct str window;             /* packed; n == 0: leave as it is */
+    const struct store_feed *feed; /* NULL: leave as it is */
+};
+struct store_cursor {
+    const char *sink;
+    int64_t seq;      /* delivered up to here */
+    int32_t failures; /* in a row since */
+    int64_t retry_ms; /* not before, UTC ms */
+};
+
+/* Commit all of it or nothing.  An alert whose (feed, item key, watch) is recorded
+ * already is skipped; the others get the next sequence numbers, gap-free.  0, or -errno
+ * (nothing changed): -ENOSPC, -EIO, -ENOMEM. */
+int store_commit(struct store *s, struct store_change *const *changes, size_t n,
+                 const struct store_cursor *cursors, size_t n_cursors);
+
+/* The highest sequence number, 0 when there is none; or -errno. */
+int64_t store_last_seq(struct store *s);
+
+/* A sink's cursor.  A sink never heard of starts at store_last_seq.  0 or -errno. */
+int store_cursor_read(struct store *s, const char *sink, struct store_cursor *out);
+
+/* Call `each` for alerts with seq > after, in order, at most `max`.  The alert is
+ * borrowed for the call.  Non-zero from `each` stops and is returned.  0 or -errno. */
+typedef int store_alert_fn(void *ctx, const struct alert *a);
+int store_alerts_after(struct store *s, int64_t after, size_t max, store_alert_fn *each,
+                       void *ctx);
+
+/* Call `each` for every feed row, by name.  0, -errno, or what `each` returned. */
+typedef int store_feed_fn(void *ctx, const struct store_feed *f);
+int store_feeds(struct store *s, store_feed_fn *each, void *ctx);
+#endif

@@ -1,0 +1,14 @@
+#ifndef SUPERVISE_H
+#define SUPERVISE_H
+/* What we tell systemd: READY, STATUS, RELOADING, STOPPING, WATCHDOG.  Does nothing
+ * without NOTIFY_SOCKET.  Source: sd_notify(3), sd_event_set_watchdog(3). */
+#include <systemd/sd-event.h>
+
+/* Feed the watchdog from `event` if systemd asked for it.  0 or -errno. */
+int supervise_watchdog(sd_event *event);
+
+void supervise_ready(const char *status_fmt, ...) __attribute__((format(printf, 1, 2)));
+void supervise_status(const char *status_fmt, ...) __attribute__((format(printf, 1, 2)));
+void supervise_reloading(void); /* with MONOTONIC_USEC; supervise_ready ends it */
+void supervise_stopping(void);
+#endif
