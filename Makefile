@@ -27,7 +27,7 @@ HARD += -D_FORTIFY_SOURCE=2
 endif
 endif
 OWN  := -std=c11 -D_GNU_SOURCE -Iinclude -I$(B)/gen $(WARN) $(HARD) -MMD -MP \
-        -DFEEDWATCH_VERSION='"$(VERSION)"'
+        -DFEEDWATCH_VERSION='"$(VERSION)"' -DFEEDWATCH_SYSCONFDIR='"$(SYSCONFDIR)"'
 OWNLD := -pie -Wl,-z,relro,-z,now
 
 SRC   := $(sort $(wildcard daemon/*/*.c))

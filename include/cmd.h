@@ -2,6 +2,7 @@
 #define CMD_H
 /* The subcommands of feedwatch(1), one file each in daemon/cmd/.  Each gets the arguments
  * after its own name (argv[0] is the subcommand) and returns the exit status. */
+#include <stddef.h>
 
 enum { /* exit statuses */
        EXIT_OK = 0,
@@ -9,6 +10,11 @@ enum { /* exit statuses */
        EXIT_USAGE = 2,
        EXIT_CONFIG = 78, /* EX_CONFIG of sysexits(3) */
 };
+
+/* The config file to read: `given` when not NULL, else for a user other than root
+ * $XDG_CONFIG_HOME/feedwatch/feedwatch.ini ($HOME/.config/...) when it is there, else
+ * /etc/feedwatch/feedwatch.ini.  The answer may lie in `space` (PATH_MAX bytes). */
+const char *cmd_config_path(const char *given, char *space, size_t size);
 
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
