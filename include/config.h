@@ -20,7 +20,7 @@ struct config_feed {
     const char *name, *url;
     const char *group;      /* "" when in none */
     const char *charset;    /* override, or "" */
-    const char *user_agent; /* or NULL: the default */
+    const char *user_agent; /* NULL: the default */
     int64_t interval_s, min_interval_s, max_interval_s;
     int64_t first_run_max_age_s;
     int64_t timeout_s;
@@ -41,13 +41,21 @@ struct config_watch {
     struct config_place place;
 };
 
+struct config_sink { /* [sink:NAME]; beside the built-in "log" and "desktop" */
+    const char *name;
+    const char *type; /* "log" or "desktop" */
+    const char *path; /* "log" only */
+    enum alert_format format;
+    struct config_place place;
+};
+
 struct config {
     const char *path;
     const char *state_dir, *log_path;
     enum alert_format log_format;
     enum config_desktop desktop;
-    const char *user_agent;
-    unsigned workers; /* 0: auto */
+    const char *user_agent; /* NULL: the default; already in each feed's */
+    unsigned workers;       /* 0: auto */
     unsigned max_transfers, host_connections;
     int64_t host_interval_ms; /* between two requests to one host */
     bool host_interval_set;   /* written in the file: then it holds for loopback, too */
@@ -56,6 +64,10 @@ struct config {
     size_t n_feeds;
     struct config_watch *watches;
     size_t n_watches;
+    struct config_sink *sinks;
+    size_t n_sinks;
+    const struct rule_set *sets; /* for rules that are not in the file */
+    size_t n_sets;
     char **warning; /* hints from rules and keys, "file:line: text"; NULL-terminated */
 };
 

@@ -1,0 +1,661 @@
+/* Which keys there are, where they may stand and how their values are read. */
+#include "config_parts.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "url.h"
+
+enum key_type {
+    KEY_DURATION,    /* int64_t seconds */
+    KEY_DURATION_MS, /* int64_t milliseconds */
+    KEY_SIZE,        /* int64_t bytes */
+    KEY_COUNT,       /* unsigned */
+    KEY_WORKERS,     /* unsigned, or "auto" for 0 */
+    KEY_BOOL,        /* int */
+    KEY_WORD,        /* const char *: one word */
+    KEY_TEXT,        /* const char *: one line */
+    KEY_PATH,        /* const char *: made absolute */
+    KEY_URL,         /* const char * */
+    KEY_NAME,        /* struct entry: one name, checked later */
+    KEY_NAMES,       /* struct entry: a list of names, checked later */
+    KEY_RULE,        /* struct entry: as written, any lines, no comment on a line */
+    KEY_LINES,       /* struct entry: as written, each line one text; may be repeated */
+    KEY_FORMAT,      /* int: enum alert_format + 1 */
+    KEY_DESKTOP,     /* int: enum config_desktop + 1 */
+    KEY_PRIORITY,    /* int: enum alert_priority + 1 */
+};
+
+struct key {
+    const char *name;
+    int kinds; /* where it may stand */
+    enum key_type type;
+    size_t off; /* into struct settings (setting), else into the section's draft */
+    bool setting;
+    int64_t least, most;
+};
+
+#define YEAR_S (366LL * 86400)
+#define OFF(type, member) offsetof(struct type, member)
+#define SETTING(member) OFF(settings, member), true
+#define GENERAL(member) OFF(draft_general, member), false
+#define WATCH(member) OFF(draft_watch, member), false
+#define SINK(member) OFF(draft_sink, member), false
+#define IN_ALL (IN_GENERAL | IN_GROUP | IN_FEED)
+
+static const struct key keys[] = {
+    { "state", IN_GENERAL, KEY_PATH, GENERAL(state_dir), 0, 0 },
+    { "log", IN_GENERAL, KEY_PATH, GENERAL(log_path), 0, 0 },
+    { "log_format", IN_GENERAL, KEY_FORMAT, GENERAL(log_format), 0, 0 },
+    { "desktop", IN_GENERAL, KEY_DESKTOP, GENERAL(desktop), 0, 0 },
+    { "workers", IN_GENERAL, KEY_WORKERS, GENERAL(workers), 1, 256 },
+    { "max_transfers", IN_GENERAL, KEY_COUNT, GENERAL(max_transfers), 1, 10000 },
+    { "host_connections", IN_GENERAL, KEY_COUNT, GENERAL(host_connections), 1, 100 },
+    { "host_interval", IN_GENERAL, KEY_DURATION_MS, GENERAL(host_interval_ms), 0, 86400 },
+    { "keep_seen", IN_GENERAL, KEY_DURATION, GENERAL(keep_seen_s), 86400, 100 * YEAR_S },
+
+    { "interval", IN_ALL, KEY_DURATION, SETTING(interval_s), 1, YEAR_S },
+    { "min_interval", IN_ALL, KEY_DURATION, SETTING(min_interval_s), 1, YEAR_S },
+    { "max_interval", IN_ALL, KEY_DURATION, SETTING(max_interval_s), 1, YEAR_S },
+    { "first_run_max_age", IN_ALL, KEY_DURATION, SETTING(first_run_max_age_s), 0,
+      100 * YEAR_S },
+    { "timeout", IN_ALL, KEY_DURATION, SETTING(timeout_s), 1, 3600 },
+    { "max_bytes", IN_ALL, KEY_SIZE, SETTING(max_bytes), 1024, 1LL << 30 },
+    { "allow_private", IN_ALL, KEY_BOOL, SETTING(allow_private), 0, 0 },
+    { "user_agent", IN_ALL, KEY_TEXT, SETTING(user_agent), 0, 0 },
+    { "charset", IN_FEED | IN_GROUP, KEY_WORD, SETTING(charset), 0, 0 },
+
+    { "url", IN_FEED, KEY_URL, OFF(draft_feed, url), false, 0, 0 },
+    { "group", IN_FEED, KEY_NAME, OFF(draft_feed, group), false, 0, 0 },
+
+    { "match", IN_WATCH, KEY_RULE, WATCH(match), 0, 0 },
+    { "feeds", IN_WATCH, KEY_NAMES, WATCH(feeds), 0, 0 },
+    { "sinks", IN_WATCH, KEY_NAMES, WATCH(sinks), 0, 0 },
+    { "priority", IN_WATCH, KEY_PRIORITY, WATCH(priority), 0, 0 },
+    { "test_yes", IN_WATCH, KEY_LINES, WATCH(test_yes), 0, 0 },
+    { "test_no", IN_WATCH, KEY_LINES, WATCH(test_no), 0, 0 },
+
+    { "terms", IN_SET, KEY_RULE, OFF(draft_set, terms), false, 0, 0 },
+
+    { "type", IN_SINK, KEY_NAME, SINK(type), 0, 0 },
+    { "path", IN_SINK, KEY_PATH, SINK(path), 0, 0 },
+    { "format", IN_SINK, KEY_FORMAT, SINK(format), 0, 0 },
+};
+#define N_KEYS (sizeof keys / sizeof keys[0])
+_Static_assert(N_KEYS <= KEYS_MAX, "struct loader remembers KEYS_MAX places");
+
+void settings_clear(struct settings *s)
+{
+    *s = (struct settings){
+        .interval_s = UNSET,
+        .min_interval_s = UNSET,
+        .max_interval_s = UNSET,
+        .first_run_max_age_s = UNSET,
+        .timeout_s = UNSET,
+        .max_bytes = UNSET,
+        .allow_private = UNSET,
+    };
+}
+
+/* ---- values */
+
+static bool digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Digits at the front of *t, cut off.  False: none, or too large. */
+static bool take_number(struct str *t, int64_t *out)
+{
+    int64_t v = 0;
+    size_t i = 0;
+
+    for (; i < t->n && digit(t->s[i]); i++)
+        if (__builtin_mul_overflow(v, 10, &v) ||
+            __builtin_add_overflow(v, t->s[i] - '0', &v))
+            return false;
+    if (i == 0)
+        return false;
+    *t = (struct str){ t->s + i, t->n - i };
+    *out = v;
+    return true;
+}
+
+/* A unit at the front of *t, cut off, in milliseconds; 0: none. */
+static int64_t take_unit_ms(struct str *t)
+{
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = { { "ms", 1 },      { "s", 1000 },     { "m", 60000 },
+                  { "h", 3600000 }, { "d", 86400000 }, { "w", 604800000 } };
+
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        size_t n = strlen(units[i].name);
+        if (t->n >= n && memcmp(t->s, units[i].name, n) == 0) {
+            *t = (struct str){ t->s + n, t->n - n };
+            return units[i].ms;
+        }
+    }
+    return 0;
+}
+
+static int duration_ms(struct str t, int64_t *out)
+{
+    int64_t sum = 0, last = INT64_MAX, v, unit;
+
+    t = str_trim(t);
+    do {
+        if (!take_number(&t, &v))
+            return -EINVAL;
+        unit = t.n || last != INT64_MAX ? take_unit_ms(&t) : 1000;
+        if (unit == 0 || unit >= last) /* units in falling order: 1h30m, not 30m1h */
+            return -EINVAL;
+        last = unit;
+        if (__builtin_mul_overflow(v, unit, &v) || __builtin_add_overflow(sum, v, &sum))
+            return -EINVAL;
+    } while (t.n);
+    *out = sum;
+    return 0;
+}
+
+int config_duration(struct str text, int64_t *seconds)
+{
+    int64_t ms;
+
+    if (duration_ms(text, &ms) < 0 || ms % 1000)
+        return -EINVAL;
+    *seconds = ms / 1000;
+    return 0;
+}
+
+int config_size(struct str text, int64_t *bytes)
+{
+    struct str t = str_trim(text);
+    int64_t v;
+    int shift = 0;
+
+    if (!take_number(&t, &v))
+        return -EINVAL;
+    if (t.n) {
+        const char *at = strchr("kKmMgG", t.s[0]);
+        if (!t.s[0] || !at)
+            return -EINVAL;
+        shift = 10 * (1 + (int)(at - "kKmMgG") / 2);
+        t = (struct str){ t.s + 1, t.n - 1 };
+    }
+    if (t.n && !str_eq(t, STR("B")) && !str_eq(t, STR("iB")))
+        return -EINVAL;
+    if (v > INT64_MAX >> shift)
+        return -EINVAL;
+    *bytes = v << shift;
+    return 0;
+}
+
+struct str list_word(struct str *rest)
+{
+    size_t from = 0;
+
+    while (from < rest->n && strchr(" \t\n,", rest->s[from]))
+        from++;
+    size_t to = from;
+    while (to < rest->n && !strchr(" \t\n,", rest->s[to]))
+        to++;
+    struct str word = { rest->s + from, to - from };
+    *rest = (struct str){ rest->s + to, rest->n - to };
+    return word;
+}
+
+bool next_line(struct str *rest, struct str *out, int *line)
+{
+    while (rest->n) {
+        const char *nl = memchr(rest->s, '\n', rest->n);
+        size_t n = nl ? (size_t)(nl - rest->s) : rest->n;
+
+        *out = str_trim((struct str){ rest->s, n });
+        *rest = (struct str){ rest->s + n + (nl != NULL), rest->n - n - (nl != NULL) };
+        (*line)++;
+        if (out->n)
+            return true;
+    }
+    return false;
+}
+
+/* ---- one key into its draft */
+
+struct setting_job { /* what the functions below share */
+    struct loader *l;
+    const struct key *key;
+    struct config_place at;
+    struct str text;
+    void *to;
+};
+
+static void duration_error(struct setting_job *j, const char *bound, int64_t s)
+{
+    config_error(j->l, j->at, "%s = %.*s is %s; write at %s %llds", j->key->name,
+                 shown(j->text), j->text.s, bound,
+                 strcmp(bound, "too short") == 0 ? "least" : "most", (long long)s);
+}
+
+static void set_duration(struct setting_job *j)
+{
+    int64_t ms, unit = j->key->type == KEY_DURATION ? 1000 : 1, v;
+
+    if (duration_ms(j->text, &ms) < 0 || ms % unit)
+        config_error(j->l, j->at,
+                     "%s = %.*s is not a duration; write a number and a unit, as in 90s, "
+                     "15m, 1h30m or 2d",
+                     j->key->name, shown(j->text), j->text.s);
+    else if (ms < j->key->least * 1000)
+        duration_error(j, "too short", j->key->least);
+    else if (ms > j->key->most * 1000)
+        duration_error(j, "too long", j->key->most);
+    else
+        v = ms / unit, memcpy(j->to, &v, sizeof v);
+}
+
+static void set_size(struct setting_job *j)
+{
+    int64_t v;
+
+    if (config_size(j->text, &v) < 0)
+        config_error(j->l, j->at, "%s = %.*s is not a size; write bytes, as in 8M or 64K",
+                     j->key->name, shown(j->text), j->text.s);
+    else if (v < j->key->least || v > j->key->most)
+        config_error(j->l, j->at, "%s = %.*s is out of range; write 1K to 1G",
+                     j->key->name, shown(j->text), j->text.s);
+    else
+        memcpy(j->to, &v, sizeof v);
+}
+
+static void set_count(struct setting_job *j)
+{
+    struct str t = j->text;
+    int64_t v;
+
+    if (j->key->type == KEY_WORKERS && str_eq(t, STR("auto"))) {
+        *(unsigned *)j->to = 0;
+        return;
+    }
+    if (!take_number(&t, &v) || t.n || v < j->key->least || v > j->key->most)
+        config_error(j->l, j->at, "%s = %.*s; write %sa number from %lld to %lld",
+                     j->key->name, shown(j->text), j->text.s,
+                     j->key->type == KEY_WORKERS ? "auto or " : "",
+                     (long long)j->key->least, (long long)j->key->most);
+    else
+        *(unsigned *)j->to = (unsigned)v;
+}
+
+static void set_bool(struct setting_job *j)
+{
+    static const char *const words[] = {
+        "no", "yes", "off", "on", "false", "true", NULL
+    };
+
+    for (int i = 0; words[i]; i++)
+        if (str_eq_nocase(j->text, str_of(words[i]))) {
+            *(int *)j->to = i % 2;
+            return;
+        }
+    config_error(j->l, j->at, "%s = %.*s; write yes or no", j->key->name, shown(j->text),
+                 j->text.s);
+}
+
+/* One of `words` (space-separated in the message): its number + 1. */
+static void set_choice(struct setting_job *j, const char *const *words)
+{
+    char all[80] = "";
+
+    for (int i = 0; words[i]; i++) {
+        if (str_eq(j->text, str_of(words[i]))) {
+            *(int *)j->to = i + 1;
+            return;
+        }
+        size_t n = strlen(all);
+        snprintf(all + n, sizeof all - n, "%s%s",
+                 !i             ? ""
+                 : words[i + 1] ? ", "
+                                : " or ",
+                 words[i]);
+    }
+    config_error(j->l, j->at, "%s = %.*s; write %s", j->key->name, shown(j->text),
+                 j->text.s, all);
+}
+
+static void set_string(struct setting_job *j)
+{
+    char *s = arena_copy(j->l->arena, j->text);
+
+    j->l->oom |= !s;
+    memcpy(j->to, &s, sizeof s);
+}
+
+/* Text that goes into a HTTP header. */
+static void set_header(struct setting_job *j)
+{
+    for (size_t i = 0; i < j->text.n; i++)
+        if (j->text.s[i] < ' ' || j->text.s[i] > '~') {
+            config_error(j->l, j->at, "%s may only hold printable ASCII characters",
+                         j->key->name);
+            return;
+        }
+    set_string(j);
+}
+
+static void set_url(struct setting_job *j)
+{
+    struct str t = j->text;
+
+    if (url_is_web(t)) {
+        set_string(j);
+        return;
+    }
+    bool quoted = t.n > 1 && (t.s[0] == '"' || t.s[0] == '\'' || t.s[0] == '<');
+    config_error(j->l, j->at, "'%.*s' is not a http or https URL; %s", shown(t), t.s,
+                 quoted                  ? "write it without quotes"
+                 : memchr(t.s, ':', t.n) ? "write it as https://HOST/PATH, without spaces"
+                                         : "write it with https:// in front");
+}
+
+/* "~" is $HOME; other relative paths start at the directory of the main file. */
+static void set_path(struct setting_job *j)
+{
+    const char *home = getenv("HOME"), *base = j->l->base;
+    struct str t = j->text;
+    char path[PATH_MAX];
+    int n;
+
+    if (t.s[0] == '~' && (t.n == 1 || t.s[1] == '/') && home && home[0] == '/')
+        n = snprintf(path, sizeof path, "%s%.*s", home, (int)t.n - 1, t.s + 1);
+    else if (t.s[0] == '/')
+        n = snprintf(path, sizeof path, "%.*s", (int)t.n, t.s);
+    else
+        n = snprintf(path, sizeof path, "%s/%.*s", base, (int)t.n, t.s);
+    if (n < 0 || (size_t)n >= sizeof path || t.n >= PATH_MAX) {
+        config_error(j->l, j->at, "%s: this path is longer than %d bytes", j->key->name,
+                     PATH_MAX - 1);
+        return;
+    }
+    j->text = str_of(path);
+    set_string(j);
+}
+
+static void set_entry(struct setting_job *j)
+{
+    struct entry e = { { arena_copy(j->l->arena, j->text), j->text.n }, j->at };
+
+    j->l->oom |= !e.text.s;
+    memcpy(j->to, &e, sizeof e);
+}
+
+/* A repeated key adds its lines.  Only the texts count here, not where they stand. */
+static void add_lines(struct setting_job *j)
+{
+    struct entry *e = j->to;
+    char *s = arena_get(j->l->arena, e->text.n + 1 + j->text.n + 1);
+
+    if (!s) {
+        j->l->oom = true;
+        return;
+    }
+    if (e->text.n)
+        memcpy(s, e->text.s, e->text.n);
+    s[e->text.n] = '\n';
+    memcpy(s + e->text.n + 1, j->text.s, j->text.n);
+    *e = (struct entry){ { s, e->text.n + 1 + j->text.n }, j->at };
+}
+
+/* Where " ;" begins a comment that somebody put behind a rule, outside of quotes and
+ * regexes; NULL: nowhere. */
+static const char *comment_in_rule(struct str t)
+{
+    bool quote = false, regex = false;
+
+    for (size_t i = 0; i < t.n; i++) {
+        char c = t.s[i], before = i ? t.s[i - 1] : ' ';
+
+        if (c == '\\' && regex)
+            i++;
+        else if (c == '"' && !regex)
+            quote = !quote;
+        else if (c == '/' && !quote && (regex || strchr(" \n\t(:,", before)))
+            regex = !regex;
+        else if (c == ';' && !quote && !regex && strchr(" \n\t", before))
+            return t.s + i;
+    }
+    return NULL;
+}
+
+static void set_rule(struct setting_job *j)
+{
+    const char *semi = comment_in_rule(j->text);
+    struct config_place at = j->at;
+
+    if (!semi) {
+        set_entry(j);
+        return;
+    }
+    for (const char *p = j->text.s; p < semi; p++)
+        at.line += *p == '\n';
+    config_error(
+        j->l, at,
+        "a rule takes no comment behind it on the same line; put the comment on a "
+        "line of its own, or \";\" in double quotes if it is meant");
+}
+
+static void set_value(struct setting_job *j)
+{
+    static const char *const formats[] = { "text", "logfmt", "json", NULL };
+    static const char *const desktops[] = { "no", "yes", "auto", NULL };
+    static const char *const priorities[] = { "low", "normal", "critical", NULL };
+
+    switch (j->key->type) {
+    case KEY_DURATION:
+    case KEY_DURATION_MS:
+        set_duration(j);
+        return;
+    case KEY_SIZE:
+        set_size(j);
+        return;
+    case KEY_COUNT:
+    case KEY_WORKERS:
+        set_count(j);
+        return;
+    case KEY_BOOL:
+        set_bool(j);
+        return;
+    case KEY_WORD:
+        if (memchr(j->text.s, ' ', j->text.n))
+            config_error(j->l, j->at, "%s takes one word", j->key->name);
+        else
+            set_string(j);
+        return;
+    case KEY_TEXT:
+        set_header(j);
+        return;
+    case KEY_PATH:
+        set_path(j);
+        return;
+    case KEY_URL:
+        set_url(j);
+        return;
+    case KEY_NAME:
+    case KEY_NAMES:
+        set_entry(j);
+        return;
+    case KEY_RULE:
+        set_rule(j);
+        return;
+    case KEY_LINES:
+        add_lines(j);
+        return;
+    case KEY_FORMAT:
+        set_choice(j, formats);
+        return;
+    case KEY_DESKTOP:
+        set_choice(j, desktops);
+        return;
+    case KEY_PRIORITY:
+        set_choice(j, priorities);
+        return;
+    }
+}
+
+/* ---- finding the key, its value and its target */
+
+static const char *kind_name(int kinds)
+{
+    return kinds & IN_FEED    ? "[feed:NAME]"
+           : kinds & IN_WATCH ? "[watch:NAME]"
+           : kinds & IN_SET   ? "[set:NAME]"
+           : kinds & IN_SINK  ? "[sink:NAME]"
+           : kinds & IN_GROUP ? "[group:NAME]"
+                              : "[feedwatch]";
+}
+
+static void unknown_key(struct loader *l, struct str name, struct config_place at)
+{
+    const struct key *best = NULL, *elsewhere = NULL;
+    unsigned least = edit_limit(name) + 1;
+
+    for (const struct key *k = keys; k < keys + N_KEYS; k++) {
+        unsigned d = edit_distance(name, str_of(k->name), least - 1);
+
+        if (k->kinds & (int)l->kind && d < least) {
+            least = d;
+            best = k;
+        } else if (str_eq(name, str_of(k->name))) {
+            elsewhere = k;
+        }
+    }
+    if (elsewhere)
+        config_error(l, at, "key '%.*s' does not belong in %s; write it in %s",
+                     shown(name), name.s, kind_name((int)l->kind),
+                     kind_name(elsewhere->kinds));
+    else if (best)
+        config_error(l, at, "unknown key '%.*s' in %s; did you mean '%s'?", shown(name),
+                     name.s, kind_name((int)l->kind), best->name);
+    else
+        config_error(l, at, "unknown key '%.*s' in %s; feedwatch.ini(5) lists the keys",
+                     shown(name), name.s, kind_name((int)l->kind));
+}
+
+/* Where the key's value goes in the draft of the current section. */
+static void *target_of(struct loader *l, const struct key *key)
+{
+    struct draft *d = current_draft(l);
+    char *base = l->kind == IN_GENERAL ? (char *)&l->general : (char *)d;
+
+    if (key->setting && l->kind == IN_GENERAL)
+        base = (char *)&l->general.all;
+    else if (key->setting && l->kind == IN_FEED)
+        base = (char *)((struct draft_feed *)d)->own;
+    else if (key->setting)
+        base = (char *)&((struct draft_group *)d)->own;
+    return base ? base + key->off : NULL;
+}
+
+/* `text` without the comment that stands behind it on its line. */
+static struct str cut_comment(struct str text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (text.s[i] == ';' && (i == 0 || strchr(" \t\n", text.s[i - 1])))
+            return str_trim((struct str){ text.s, i });
+    return text;
+}
+
+/* Lists may have lines, each with a comment: blank the comments out. */
+static struct str cut_comments(struct loader *l, struct str text)
+{
+    char *s = arena_copy(l->arena, text);
+    bool comment = false;
+
+    if (!s) {
+        l->oom = true;
+        return (struct str){ 0 };
+    }
+    for (size_t i = 0; i < text.n; i++) {
+        if (s[i] == '\n')
+            comment = false;
+        else if (s[i] == ';' && (i == 0 || strchr(" \t\n", text.s[i - 1])))
+            comment = true;
+        if (comment)
+            s[i] = ' ';
+    }
+    return (struct str){ s, text.n };
+}
+
+/* The value as its type wants it; false: wrong, and reported. */
+static bool take_text(struct setting_job *j, struct str text)
+{
+    enum key_type type = j->key->type;
+
+    j->text = text;
+    if (type == KEY_NAMES)
+        j->text = cut_comments(j->l, text);
+    else if (type != KEY_RULE && type != KEY_LINES)
+        j->text = cut_comment(text);
+    if (str_trim(j->text).n == 0) {
+        config_error(j->l, j->at, "%s has no value; write one or delete the line",
+                     j->key->name);
+        return false;
+    }
+    bool lines = type == KEY_RULE || type == KEY_LINES || type == KEY_NAMES;
+    if (!lines && memchr(j->text.s, '\n', j->text.n)) {
+        config_error(
+            j->l, j->at,
+            "%s takes one line, but the next one is indented as if it belonged to "
+            "it; give keys the same indentation",
+            j->key->name);
+        return false;
+    }
+    return true;
+}
+
+static void note_place(struct settings *s, const struct key *key, struct config_place at)
+{
+    if (key->off == OFF(settings, interval_s))
+        s->interval_at = at;
+    else if (key->off == OFF(settings, min_interval_s))
+        s->min_at = at;
+    else if (key->off == OFF(settings, max_interval_s))
+        s->max_at = at;
+}
+
+static void set_known(struct loader *l, const struct key *key, const struct entry *value)
+{
+    struct config_place *at = l->kind == IN_GENERAL ? l->general_at : l->key_at;
+    struct setting_job j = { l, key, value->place, value->text, target_of(l, key) };
+
+    at += key - keys;
+    if (at->line && key->type != KEY_LINES) {
+        config_error(l, value->place, "%s is set a second time; the first is at %s:%d",
+                     key->name, at->file, at->line);
+        return;
+    }
+    *at = value->place;
+    if (!j.to || !take_text(&j, value->text))
+        return;
+    set_value(&j);
+    if (key->setting)
+        note_place((struct settings *)((char *)j.to - key->off), key, value->place);
+}
+
+void config_key_set(struct loader *l, struct str name, const struct entry *value)
+{
+    const struct key *key = keys;
+    size_t errors = l->n_errors;
+
+    while (key < keys + N_KEYS &&
+           !(key->kinds & (int)l->kind && str_eq(name, str_of(key->name))))
+        key++;
+    if (key < keys + N_KEYS)
+        set_known(l, key, value);
+    else
+        unknown_key(l, name, value->place);
+    if (l->n_errors > errors && current_draft(l))
+        current_draft(l)->broken = true;
+}

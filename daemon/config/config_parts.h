@@ -1,0 +1,186 @@
+#ifndef CONFIG_PARTS_H
+#define CONFIG_PARTS_H
+/* Inside config: what its files share.  config_read.c turns bytes into sections and
+ * keys, config_keys.c knows the keys and their values, config_names.c keeps memory and
+ * names, config.c puts a checked config together. */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "config.h"
+#include "str.h"
+
+#define CONFIG_NAME_MAX 64                  /* bytes of a name */
+#define CONFIG_FILE_MAX (64L * 1024 * 1024) /* bytes of one file */
+
+/* ---- memory: everything of one config, freed in one go */
+
+struct arena_block;
+struct arena {
+    struct arena_block *top;
+};
+void *arena_get(struct arena *a, size_t n); /* zeroed; NULL: out of memory */
+char *arena_copy(struct arena *a, struct str s);
+void arena_free(struct arena *a);
+
+/* ---- names: which things are defined, by kind and name */
+
+enum config_kind { /* of a section; bits, so that a key can say where it may stand */
+                   IN_GENERAL = 1,
+                   IN_FEED = 2,
+                   IN_GROUP = 4,
+                   IN_WATCH = 8,
+                   IN_SET = 16,
+                   IN_SINK = 32,
+                   IN_FEEDS = 64,      /* [feeds]: each key is a feed */
+                   IN_WATCHLIST = 128, /* [watchlist]: each key is a watch */
+                   IN_NOTHING = 0,     /* a section that is an error itself: skip it */
+};
+#define IN_LABEL 256 /* for names only: a group that some feed is in */
+
+struct name {
+    const char *name;
+    int kind;
+    size_t index;
+};
+struct names {
+    struct name *slot;
+    size_t cap, n;
+};
+/* The entry of (kind, name), or NULL. */
+const struct name *names_find(const struct names *t, int kind, struct str name);
+/* Add a name that names_find does not know.  0 or -ENOMEM. */
+int names_add(struct names *t, int kind, const char *name, size_t index);
+/* The known name of `kind` that is nearest to a mistyped one, or NULL. */
+const char *names_nearest(const struct names *t, int kind, struct str wrong);
+
+/* How many letters to change, add, drop or swap to get from `a` to `b`; stops counting
+ * past `limit`. */
+unsigned edit_distance(struct str a, struct str b, unsigned limit);
+/* How far apart a typo of `wrong` may be. */
+unsigned edit_limit(struct str wrong);
+
+/* ---- what was read, before it is checked as a whole */
+
+#define UNSET (-1)
+
+struct settings { /* of a feed, a group or all: UNSET or NULL where not written */
+    int64_t interval_s, min_interval_s, max_interval_s;
+    int64_t first_run_max_age_s, timeout_s, max_bytes;
+    const char *charset, *user_agent;
+    int allow_private;
+    struct config_place interval_at, min_at, max_at;
+};
+
+struct entry { /* a value; one '\n' for each line break of the file inside it, so that a
+                  place in it leads to a line */
+    struct str text;
+    struct config_place place;
+};
+
+struct draft_general {
+    struct settings all;
+    const char *state_dir, *log_path;
+    int log_format, desktop;
+    unsigned workers, max_transfers, host_connections;
+    int64_t host_interval_ms, keep_seen_s;
+};
+
+struct draft { /* how each of those below begins */
+    const char *name;
+    struct config_place place;
+    bool broken; /* a key of it is wrong, which is reported */
+};
+struct draft_feed {
+    struct draft head;
+    const char *url;
+    struct entry group;   /* text.n == 0: in none */
+    struct settings *own; /* NULL: none */
+};
+struct draft_group {
+    struct draft head;
+    struct settings own;
+};
+struct draft_watch {
+    struct draft head;
+    struct entry match, feeds, sinks, test_yes, test_no;
+    int priority;
+};
+struct draft_set {
+    struct draft head;
+    struct entry terms;
+};
+struct draft_sink {
+    struct draft head;
+    const char *path;
+    struct entry type;
+    int format;
+};
+
+struct list { /* a growing array */
+    void *at;
+    size_t n, cap, size;
+};
+void *list_add(struct list *l); /* a zeroed new last element; NULL: out of memory */
+
+#define KEYS_MAX 64
+struct loader {
+    struct arena *arena;
+    struct buf *errors;
+    size_t n_errors;
+    bool oom;
+    const char *base; /* directory of the main file, absolute, for relative paths */
+    struct names names;
+    struct draft_general general;
+    struct list feeds, groups, watches, sets, sinks; /* of struct draft_... */
+    struct list warnings;                            /* of char * */
+
+    /* the section being read */
+    enum config_kind kind;
+    size_t index;
+    struct config_place section_at;
+    struct config_place key_at[KEYS_MAX]; /* where each key was set here; line 0: not */
+    struct config_place general_at[KEYS_MAX]; /* the same for [feedwatch] */
+};
+
+void config_error(struct loader *l, struct config_place at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void config_warn(struct loader *l, struct config_place at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* For messages: the length of `s` to print with %.*s, cut at a character. */
+int shown(struct str s);
+
+/* "letters, digits, - _ ." and other UTF-8, at most CONFIG_NAME_MAX bytes?  Else says why
+ * and is false. */
+bool config_name_ok(struct loader *l, struct config_place at, const char *what,
+                    struct str name);
+
+/* The reader hands over: a section opens, a key stands in it. */
+void loader_section(struct loader *l, struct str name, struct config_place at);
+void loader_key(struct loader *l, struct str key, const struct entry *value);
+
+/* Read one file and hand it over.  0, -errno when it cannot be read (reported), or
+ * -ENOMEM. */
+int config_read(struct loader *l, const char *path);
+
+/* The list of the drafts of one kind, and the draft that is being read (NULL in
+ * [feedwatch], [feeds] and [watchlist]). */
+struct list *drafts(struct loader *l, enum config_kind kind);
+struct draft *current_draft(struct loader *l);
+
+/* Put key and value where they belong in the current section's draft. */
+void config_key_set(struct loader *l, struct str key, const struct entry *value);
+void settings_clear(struct settings *s);
+
+/* Check the drafts as a whole and fill `c`.  0, -EINVAL with errors reported, or
+ * -ENOMEM. */
+int config_build(struct loader *l, struct config *c);
+
+/* Words of a list value ("a, b c"): each call cuts the next one off `rest`; n == 0: no
+ * more. */
+struct str list_word(struct str *rest);
+
+/* Lines of `text`: the next one, trimmed, with *line moved along; false: no more. */
+bool next_line(struct str *rest, struct str *out, int *line);
+#endif
