@@ -15,38 +15,40 @@ enum fetch_outcome { /* what one GET came to; exactly one per started fetch */
                      FETCH_GONE,      /* 410: stop polling (RFC 9110 15.5.11) */
                      FETCH_RETRY_LATER, /* 429/5xx, timeout, DNS, reset, cut;
                                            retry_after_s may be set */
-                     FETCH_REFUSED,     /* netguard, scheme, redirect or size limit: our
-                                           decision */
-                     FETCH_BAD,         /* other 4xx, TLS or protocol error */
-                     FETCH_ENDED,       /* on_body asked to stop: it has what it needs */
+                     FETCH_REFUSED,     /* netguard, scheme or size limit: our decision */
+                     FETCH_BAD,   /* other 4xx, TLS or protocol error, redirect loop */
+                     FETCH_ENDED, /* on_body asked to stop: it has what it needs */
 };
 
 struct fetch_request { /* strings are copied */
     const char *url;
     const char *etag, *last_modified; /* NULL: none; sent verbatim */
     const char *user_agent;           /* NULL: feedwatch/VERSION */
-    bool allow_private;
-    int64_t timeout_ms; /* whole transfer; 0: 60 s */
-    size_t max_bytes;   /* decoded; 0: 8 MiB */
+    const char *ca_file;              /* NULL: that of the pool */
+    bool allow_private;               /* metadata addresses stay refused */
+    int64_t
+        timeout_ms;   /* from the first connection to the end, with redirects; 0: 60 s */
+    size_t max_bytes; /* decoded; 0: 8 MiB */
 };
 
 struct fetch_result { /* borrowed for the call of on_done */
     enum fetch_outcome outcome;
     long http_status; /* of the final answer; 0: none came */
-    const char *etag; /* of the final answer; NULL: none */
-    const char *last_modified;
-    const char *final_url;
-    const char *moved_to;  /* where an unbroken chain of 301/308 ended; NULL: none */
-    int64_t retry_after_s; /* 0: none; already clamped to [60, 86400] */
-    int64_t fresh_s;       /* Cache-Control max-age less Age, or Expires; 0: none */
-    int64_t body_bytes;    /* decoded */
-    int64_t wire_bytes;    /* as received */
-    char why[160];         /* one line for people, "" when all went well */
+    const char
+        *etag; /* the pair of the final 200, 226 or 304 answer that came in full; */
+    const char *last_modified; /* NULL: not named there */
+    const char *final_url;     /* after redirects; without user name and password */
+    const char *moved_to;      /* where an unbroken chain of 301/308 ended; NULL: none */
+    int64_t retry_after_s;     /* 0: none; already clamped to [60, 86400] */
+    int64_t fresh_s;           /* Cache-Control max-age less Age, or Expires; 0: none */
+    int64_t body_bytes;        /* decoded */
+    int64_t wire_bytes;        /* as received */
+    char why[160];             /* one line for people, "" when all went well */
 };
 
 struct fetch_events {
     /* The first bytes of a 200/226 body are about to come: its Content-Type and final
-     * URL. */
+     * URL.  Non-zero ends the transfer as in on_body. */
     int (*on_start)(void *ctx, struct str content_type, struct str final_url);
     /* Decoded body bytes.  0: go on; non-zero: enough, end the transfer (FETCH_ENDED). */
     int (*on_body)(void *ctx, const char *bytes, size_t n);
@@ -56,8 +58,12 @@ struct fetch_events {
 
 struct fetch_pool;
 struct fetch_options {
-    unsigned max_transfers; /* at once; more wait inside; 0: 64 */
-    unsigned max_per_host;  /* connections; 0: 2 */
+    unsigned max_transfers;     /* at once; more wait inside; 0: 64 */
+    unsigned max_per_host;      /* connections; 0: 2 */
+    const char *ca_file;        /* trusted roots; NULL: the system's */
+    int64_t connect_timeout_ms; /* 0: 10 s */
+    int64_t low_speed_bytes;    /* a transfer slower than this many bytes a second ... */
+    int64_t low_speed_s;        /* ... for so long is ended; 0: 64 bytes, 20 s */
 };
 
 int fetch_pool_new(struct fetch_pool **out, sd_event *event,
@@ -72,6 +78,10 @@ int fetch_start(struct fetch_pool *p, const struct fetch_request *req,
 
 /* Transfers started and not done. */
 unsigned fetch_active(const struct fetch_pool *p);
+
+/* Split a Content-Type value into its media type ("application/rss+xml", as written) and
+ * its charset parameter, quotes removed; empty where absent.  Borrowed from `value`. */
+void fetch_content_type(struct str value, struct str *mime, struct str *charset);
 
 const char *fetch_outcome_name(enum fetch_outcome o); /* "new_body", "unchanged", ... */
 #endif

@@ -1,0 +1,78 @@
+#ifndef FETCH_PRIVATE_H
+#define FETCH_PRIVATE_H
+/* What fetch.c (the pool and its loop) and fetch_transfer.c (one GET) share. */
+#include <curl/curl.h>
+#include "fetch.h"
+#include "fetch_headers.h"
+#include "netguard.h"
+
+struct slot { /* an easy handle for reuse; what is the same for every GET is set once */
+    struct slot *next;
+    CURL *easy;
+    struct transfer *t; /* whose turn it is */
+    char error[CURL_ERROR_SIZE];
+};
+
+struct transfer { /* one GET with its redirects */
+    struct transfer *next, *prev;
+    struct fetch_pool *pool;
+    struct slot *slot; /* NULL: waiting */
+    struct fetch_events ev;
+    void *ctx;
+    char *url; /* of the hop at hand */
+    char *ca_file;
+    const char *user_agent;         /* in `text`; NULL: ours */
+    struct curl_slist validator[2]; /* their lines lie in `text` */
+    struct curl_slist *lines;
+    struct fetch_headers headers;
+    int64_t timeout_ms, deadline_ms;
+    size_t max_bytes;
+    int64_t body_bytes, junk_bytes, wire_bytes;
+    int64_t retry_after_s; /* of the redirects so far */
+    unsigned hops;
+    enum netguard_verdict guard; /* the last refusal */
+    char guard_addr[46];         /* INET6_ADDRSTRLEN */
+    bool allow_private, plain;   /* plain: no Accept-Encoding */
+    bool started, ended;         /* on_start was called; the caller wants no more */
+    bool over, junk_over, headers_over;
+    bool temporary; /* a redirect other than 301/308 was among the hops */
+    bool connected; /* some address was allowed */
+    bool resolving; /* counts in the pool's bound */
+    char text[];
+};
+
+/* What is the same for every GET of the pool. */
+struct fetch_shared {
+    CURLSH *share;
+    const char *ca_file;
+    char *encodings;
+    struct curl_slist *accept;
+    int64_t connect_timeout_ms, low_speed_bytes, low_speed_s;
+};
+
+enum transfer_next { TRANSFER_DONE, TRANSFER_AGAIN };
+
+int transfer_new(struct transfer **out, const struct fetch_shared *shared,
+                 const struct fetch_request *req, const struct fetch_events *ev,
+                 void *ctx);
+void transfer_free(struct transfer *t);
+
+/* Is the URL of this hop one that we may ask?  If not, *r says why. */
+bool transfer_allowed(const struct transfer *t, struct fetch_result *r);
+
+/* Lay this hop on its slot's handle.  0 or -ENOMEM. */
+int transfer_prepare(struct transfer *t, const struct fetch_shared *shared,
+                     int64_t now_ms);
+
+/* The hop ended: either go on with the next (t->url is set), or *r is the result. */
+enum transfer_next transfer_end(struct transfer *t, CURLcode rc, struct fetch_result *r);
+
+/* The URL of this hop without "user:password@", to be freed; NULL: no memory. */
+char *transfer_final_url(const struct transfer *t);
+
+int slot_new(struct slot **out, const struct fetch_shared *shared);
+void slot_free(struct slot *slot);
+
+/* The transfer no longer waits for a name (fetch.c). */
+void pool_resolved(struct transfer *t);
+#endif

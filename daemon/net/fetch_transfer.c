@@ -1,0 +1,507 @@
+/* One GET with its redirects: its options, its callbacks, what it came to. */
+#include "fetch_private.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "clock.h"
+
+#define MAX_HOPS 5
+#define MAX_URL 8192                 /* bytes */
+#define MAX_HEADERS (256 * 1024)     /* bytes, over all answers of one GET */
+#define MAX_JUNK (64 * 1024)         /* bytes of a body that nobody asked for */
+#define DEFAULT_TIMEOUT_MS 60000     /* whole transfer */
+#define DEFAULT_MAX_BYTES (8u << 20) /* decoded */
+
+#define DEFAULT_AGENT "feedwatch/" FEEDWATCH_VERSION
+
+static bool is_body_status(long status)
+{
+    return status == 200 || status == 203 || status == 226;
+}
+
+/* ---- making one ---- */
+
+/* Something that may stand in a header line as it is? */
+static bool line_safe(const char *s)
+{
+    for (; s && *s; s++)
+        if (*s == '\r' || *s == '\n')
+            return false;
+    return true;
+}
+
+static void add_line(struct transfer *t, size_t i, char *line)
+{
+    t->validator[i] = (struct curl_slist){ line, t->lines };
+    t->lines = &t->validator[i];
+}
+
+int transfer_new(struct transfer **out, const struct fetch_shared *shared,
+                 const struct fetch_request *req, const struct fetch_events *ev,
+                 void *ctx)
+{
+    static const char inm[] = "If-None-Match: ", ims[] = "If-Modified-Since: ";
+    struct str etag = str_of(req->etag), date = str_of(req->last_modified),
+               agent = str_of(req->user_agent);
+
+    if (!req->url || !ev->on_done || !line_safe(req->etag) ||
+        !line_safe(req->last_modified) || !line_safe(req->user_agent))
+        return -EINVAL;
+    size_t room = sizeof inm + etag.n + sizeof ims + date.n + agent.n + 1;
+    struct transfer *t = calloc(1, sizeof *t + room);
+    if (!t)
+        return -ENOMEM;
+    *t = (struct transfer){ .ev = *ev,
+                            .ctx = ctx,
+                            .lines = shared->accept,
+                            .allow_private = req->allow_private };
+    fetch_headers_clear(&t->headers);
+    t->url = strdup(req->url);
+    t->ca_file = req->ca_file ? strdup(req->ca_file) : NULL;
+    if (!t->url || (req->ca_file && !t->ca_file)) {
+        transfer_free(t);
+        return -ENOMEM;
+    }
+    t->timeout_ms = req->timeout_ms > 0 ? req->timeout_ms : DEFAULT_TIMEOUT_MS;
+    t->max_bytes = req->max_bytes ? req->max_bytes : DEFAULT_MAX_BYTES;
+    char *at = t->text;
+    if (etag.n) {
+        int n = snprintf(at, room, "%s%s", inm, etag.s);
+        add_line(t, 0, at);
+        at += n + 1;
+    }
+    if (date.n) {
+        int n = snprintf(at, room - (size_t)(at - t->text), "%s%s", ims, date.s);
+        add_line(t, 1, at);
+        at += n + 1;
+    }
+    if (agent.n)
+        t->user_agent = memcpy(at, agent.s, agent.n + 1);
+    *out = t;
+    return 0;
+}
+
+void transfer_free(struct transfer *t)
+{
+    if (!t)
+        return;
+    fetch_headers_clear(&t->headers);
+    free(t->url);
+    free(t->ca_file);
+    free(t);
+}
+
+/* ---- callbacks of libcurl ---- */
+
+static bool guard_allows(struct transfer *t, const struct sockaddr *sa, socklen_t len)
+{
+    enum netguard_verdict v = netguard_judge(sa, len);
+    const void *addr = sa->sa_family == AF_INET6
+                           ? (const void *)&((const struct sockaddr_in6 *)sa)->sin6_addr
+                           : (const void *)&((const struct sockaddr_in *)sa)->sin_addr;
+
+    if (v == NETGUARD_PUBLIC ||
+        (t->allow_private && v != NETGUARD_METADATA && v != NETGUARD_NOT_INET)) {
+        t->connected = true;
+        return true;
+    }
+    t->guard = v;
+    t->guard_addr[0] = '\0';
+    if (v != NETGUARD_NOT_INET)
+        (void)inet_ntop(sa->sa_family, addr, t->guard_addr, sizeof t->guard_addr);
+    return false;
+}
+
+static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose,
+                                    struct curl_sockaddr *a)
+{
+    struct slot *slot = ctx;
+
+    (void)purpose;
+    pool_resolved(slot->t);
+    if (!guard_allows(slot->t, &a->addr, a->addrlen))
+        return CURL_SOCKET_BAD;
+    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+/* A connection is chosen and the request is about to go out.  A reused one was opened for
+ * another transfer, perhaps one that may go where this one may not: judge again. */
+static int on_prerequest(void *ctx, char *ip, char *local_ip, int port, int local_port)
+{
+    struct slot *slot = ctx;
+    struct sockaddr_in in = { .sin_family = AF_INET };
+    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+    bool ok;
+
+    (void)local_ip, (void)port, (void)local_port;
+    pool_resolved(slot->t);
+    if (inet_pton(AF_INET, ip, &in.sin_addr) == 1) {
+        ok = guard_allows(slot->t, (struct sockaddr *)&in, sizeof in);
+    } else if (inet_pton(AF_INET6, ip, &in6.sin6_addr) == 1) {
+        ok = guard_allows(slot->t, (struct sockaddr *)&in6, sizeof in6);
+    } else {
+        slot->t->guard = NETGUARD_NOT_INET;
+        ok = false;
+    }
+    if (!ok)
+        slot->t->connected = false;
+    return ok ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
+{
+    struct transfer *t = ((struct slot *)ctx)->t;
+
+    (void)size; /* always 1 */
+    t->headers.bytes += n;
+    if (t->headers.bytes > MAX_HEADERS) {
+        t->headers_over = true;
+        return 0;
+    }
+    if (n >= 5 && memcmp(bytes, "HTTP/", 5) == 0) { /* the next answer, also after 1xx */
+        fetch_headers_clear(&t->headers);
+        return n;
+    }
+    return fetch_headers_line(&t->headers, (struct str){ bytes, n }) == 0 ? n : 0;
+}
+
+char *transfer_final_url(const struct transfer *t)
+{
+    const char *url = t->url;
+    const char *host = strstr(url, "://");
+    size_t head = host ? (size_t)(host - url) + 3 : 0;
+    size_t n = strcspn(url + head, "/?#");
+    const char *at = memrchr(url + head, '@', n);
+    char *s = strdup(url);
+
+    if (s && at)
+        memmove(s + head, s + (at + 1 - url), strlen(at + 1) + 1);
+    return s;
+}
+
+static int start_body(struct transfer *t)
+{
+    char *type = NULL;
+    int r = 0;
+
+    t->started = true;
+    if (!t->ev.on_start)
+        return 0;
+    (void)curl_easy_getinfo(t->slot->easy, CURLINFO_CONTENT_TYPE, &type);
+    char *url = transfer_final_url(t);
+    if (!url)
+        return -ENOMEM;
+    r = t->ev.on_start(t->ctx, str_of(type), str_of(url));
+    free(url);
+    return r;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
+{
+    struct transfer *t = ((struct slot *)ctx)->t;
+    long status = 0;
+
+    (void)size; /* always 1 */
+    if (n == 0)
+        return 0;
+    (void)curl_easy_getinfo(t->slot->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (!is_body_status(status)) {
+        t->junk_bytes += (int64_t)n;
+        t->junk_over = t->junk_bytes > MAX_JUNK;
+        return t->junk_over ? 0 : n;
+    }
+    size_t room = t->max_bytes - (size_t)t->body_bytes;
+    size_t take = n < room ? n : room;
+    if (take > 0) {
+        if (!t->started && start_body(t) != 0)
+            t->ended = true;
+        t->body_bytes += (int64_t)take;
+        if (!t->ended && t->ev.on_body && t->ev.on_body(t->ctx, bytes, take) != 0)
+            t->ended = true;
+    }
+    t->over = take < n;
+    return t->ended || t->over ? 0 : n;
+}
+
+/* ---- options ---- */
+
+static int slot_options(struct slot *slot, const struct fetch_shared *shared)
+{
+    CURL *e = slot->easy;
+    int bad = 0;
+
+#define SET(option, value) bad |= curl_easy_setopt(e, option, value) != CURLE_OK
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_FOLLOWLOCATION, 0L); /* each hop is ours: see transfer_end() */
+    SET(CURLOPT_HTTP09_ALLOWED, 0L);
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    SET(CURLOPT_PIPEWAIT, 1L);
+    SET(CURLOPT_PROXY, ""); /* else http_proxy of the environment passes the guard by */
+    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    SET(CURLOPT_UNRESTRICTED_AUTH, 0L);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver thread */
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)shared->connect_timeout_ms);
+    SET(CURLOPT_LOW_SPEED_LIMIT, (long)shared->low_speed_bytes);
+    SET(CURLOPT_LOW_SPEED_TIME, (long)shared->low_speed_s);
+    SET(CURLOPT_SSL_VERIFYPEER, 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(CURLOPT_CAPATH, NULL); /* libcurl caches the parsed CA file only without it */
+    SET(CURLOPT_SHARE, shared->share);
+    SET(CURLOPT_ERRORBUFFER, slot->error);
+    SET(CURLOPT_PRIVATE, slot);
+    SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    SET(CURLOPT_OPENSOCKETDATA, slot);
+    SET(CURLOPT_PREREQFUNCTION, on_prerequest);
+    SET(CURLOPT_PREREQDATA, slot);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_HEADERDATA, slot);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, slot);
+    return bad ? -ENOMEM : 0;
+}
+
+int slot_new(struct slot **out, const struct fetch_shared *shared)
+{
+    struct slot *slot = calloc(1, sizeof *slot);
+
+    if (!slot)
+        return -ENOMEM;
+    slot->easy = curl_easy_init();
+    if (!slot->easy || slot_options(slot, shared) < 0) {
+        slot_free(slot);
+        return -ENOMEM;
+    }
+    *out = slot;
+    return 0;
+}
+
+void slot_free(struct slot *slot)
+{
+    if (!slot)
+        return;
+    curl_easy_cleanup(slot->easy);
+    free(slot);
+}
+
+int transfer_prepare(struct transfer *t, const struct fetch_shared *shared,
+                     int64_t now_ms)
+{
+    CURL *e = t->slot->easy;
+    int bad = 0;
+
+    if (t->deadline_ms == 0)
+        t->deadline_ms = now_ms + t->timeout_ms;
+    int64_t left = t->deadline_ms - now_ms;
+    t->slot->error[0] = '\0';
+    t->guard = NETGUARD_PUBLIC;
+    t->connected = false;
+    t->junk_bytes = 0;
+    SET(CURLOPT_URL, t->url);
+    SET(CURLOPT_HTTPHEADER, t->lines);
+    SET(CURLOPT_USERAGENT, t->user_agent ? t->user_agent : DEFAULT_AGENT);
+    SET(CURLOPT_ACCEPT_ENCODING, t->plain ? NULL : shared->encodings);
+    SET(CURLOPT_CAINFO, t->ca_file ? t->ca_file : shared->ca_file);
+    SET(CURLOPT_TIMEOUT_MS, (long)(left > 1 ? left : 1));
+#undef SET
+    return bad ? -ENOMEM : 0;
+}
+
+bool transfer_allowed(const struct transfer *t, struct fetch_result *r)
+{
+    const char *s = t->url;
+    size_t n = strcspn(s, ":");
+
+    if (strlen(s) > MAX_URL) {
+        r->outcome = FETCH_BAD;
+        snprintf(r->why, sizeof r->why, "URL longer than %d bytes", MAX_URL);
+        return false;
+    }
+    if (s[n] == ':' && (str_eq_nocase((struct str){ s, n }, STR("http")) ||
+                        str_eq_nocase((struct str){ s, n }, STR("https"))))
+        return true;
+    r->outcome = FETCH_REFUSED;
+    snprintf(r->why, sizeof r->why, "%s is neither http nor https",
+             t->hops ? "redirect target" : "URL");
+    return false;
+}
+
+/* ---- the end ---- */
+
+static void set_why(struct fetch_result *r, enum fetch_outcome outcome, const char *fmt,
+                    ...) __attribute__((format(printf, 3, 4)));
+
+/* What went wrong, in one line of ASCII: parts of it may come from the server. */
+static void set_why(struct fetch_result *r, enum fetch_outcome outcome, const char *fmt,
+                    ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(r->why, sizeof r->why, fmt, ap);
+    va_end(ap);
+    for (char *s = r->why; *s; s++)
+        if (*s < 0x20 || *s == 0x7f)
+            *s = '?';
+    r->outcome = outcome;
+}
+
+static void judge_status(struct transfer *t, struct fetch_result *r)
+{
+    long s = r->http_status;
+
+    if (is_body_status(s))
+        r->outcome = FETCH_NEW_BODY;
+    else if (s == 304 && !t->validator[0].data && !t->validator[1].data)
+        set_why(r, FETCH_UNCHANGED, "304 to a request without validators");
+    else if (s == 304)
+        r->outcome = FETCH_UNCHANGED;
+    else if (s == 410 && !t->temporary)
+        set_why(r, FETCH_GONE, "HTTP 410: gone");
+    else if (s == 202 || s == 408 || s == 425 || s == 429 || s >= 500)
+        set_why(r, FETCH_RETRY_LATER, "HTTP %ld", s);
+    else
+        set_why(r, FETCH_BAD, "HTTP %ld", s);
+}
+
+static enum fetch_outcome outcome_of(struct transfer *t, CURLcode rc)
+{
+    long os_error = 0;
+
+    switch (rc) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_AGAIN:
+    case CURLE_FAILED_INIT:
+        return FETCH_RETRY_LATER;
+    case CURLE_OUT_OF_MEMORY: /* also what a header line over 100 KB gives */
+        return t->headers.bytes ? FETCH_BAD : FETCH_RETRY_LATER;
+    case CURLE_SSL_CONNECT_ERROR: /* a reset during the handshake, or no TLS at all? */
+        (void)curl_easy_getinfo(t->slot->easy, CURLINFO_OS_ERRNO, &os_error);
+        return os_error ? FETCH_RETRY_LATER : FETCH_BAD;
+    default:
+        return FETCH_BAD;
+    }
+}
+
+static void judge_error(struct transfer *t, CURLcode rc, struct fetch_result *r)
+{
+    const char *text = t->slot->error[0] ? t->slot->error : curl_easy_strerror(rc);
+
+    if (t->headers_over)
+        set_why(r, FETCH_BAD, "headers larger than %d bytes", MAX_HEADERS);
+    else if (t->guard != NETGUARD_PUBLIC && !t->connected)
+        set_why(r, FETCH_REFUSED, "address %s is %s", t->guard_addr,
+                netguard_name(t->guard));
+    else if (rc == CURLE_OUT_OF_MEMORY && t->headers.bytes)
+        set_why(r, FETCH_BAD, "header line too long");
+    else
+        set_why(r, outcome_of(t, rc), "%s", text);
+}
+
+static bool is_redirect(long status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 ||
+           status == 308;
+}
+
+/* Turn to the target of a redirect.  TRANSFER_DONE: there is none that we follow. */
+static enum transfer_next follow(struct transfer *t, struct fetch_result *r)
+{
+    char *target = NULL;
+    int64_t wait = fetch_headers_retry_s(&t->headers, clock_utc_ms() / 1000);
+
+    if (wait > t->retry_after_s)
+        t->retry_after_s = wait;
+    (void)curl_easy_getinfo(t->slot->easy, CURLINFO_REDIRECT_URL, &target);
+    if (!target) {
+        set_why(r, FETCH_BAD, "HTTP %ld without a usable Location", r->http_status);
+        return TRANSFER_DONE;
+    }
+    if (t->hops == MAX_HOPS) {
+        set_why(r, FETCH_BAD, "more than %d redirects", MAX_HOPS);
+        return TRANSFER_DONE;
+    }
+    if (r->http_status != 301 && r->http_status != 308)
+        t->temporary = true;
+    t->hops++;
+    char *url = strdup(target);
+    if (!url) {
+        set_why(r, FETCH_RETRY_LATER, "out of memory");
+        return TRANSFER_DONE;
+    }
+    free(t->url);
+    t->url = url;
+    return TRANSFER_AGAIN;
+}
+
+static void add_wire_bytes(struct transfer *t)
+{
+    curl_off_t body = 0;
+    long head = 0;
+
+    (void)curl_easy_getinfo(t->slot->easy, CURLINFO_SIZE_DOWNLOAD_T, &body);
+    (void)curl_easy_getinfo(t->slot->easy, CURLINFO_HEADER_SIZE, &head);
+    t->wire_bytes += body + head;
+}
+
+/* What the headers of the final answer say. */
+static void fill_result(struct transfer *t, struct fetch_result *r)
+{
+    int64_t now_s = clock_utc_ms() / 1000;
+    bool good = r->outcome == FETCH_NEW_BODY || r->outcome == FETCH_UNCHANGED ||
+                r->outcome == FETCH_ENDED;
+
+    if (good) {
+        r->etag = t->headers.etag;
+        r->last_modified = t->headers.last_modified;
+        r->fresh_s = fetch_headers_fresh_s(&t->headers, now_s);
+        if (t->hops && !t->temporary)
+            r->moved_to = t->url;
+    }
+    r->retry_after_s = t->retry_after_s;
+    if (r->http_status >= 300) {
+        int64_t wait = fetch_headers_retry_s(&t->headers, now_s);
+        if (wait > r->retry_after_s)
+            r->retry_after_s = wait;
+    }
+    r->body_bytes = t->body_bytes;
+    r->wire_bytes = t->wire_bytes;
+}
+
+enum transfer_next transfer_end(struct transfer *t, CURLcode rc, struct fetch_result *r)
+{
+    *r = (struct fetch_result){ 0 };
+    (void)curl_easy_getinfo(t->slot->easy, CURLINFO_RESPONSE_CODE, &r->http_status);
+    add_wire_bytes(t);
+    if (t->ended) {
+        r->outcome = FETCH_ENDED;
+    } else if (t->over) {
+        set_why(r, FETCH_REFUSED, "larger than %zu bytes", t->max_bytes);
+    } else if (rc == CURLE_BAD_CONTENT_ENCODING && !t->plain && t->body_bytes == 0) {
+        t->plain = true; /* RFC 9110 12.5.3 does not help against a wrong label */
+        return TRANSFER_AGAIN;
+    } else if (is_redirect(r->http_status) && (rc == CURLE_OK || t->junk_over)) {
+        if (follow(t, r) == TRANSFER_AGAIN)
+            return TRANSFER_AGAIN;
+    } else if (rc == CURLE_OK || t->junk_over) {
+        judge_status(t, r);
+    } else {
+        judge_error(t, rc, r);
+    }
+    fill_result(t, r);
+    return TRANSFER_DONE;
+}
