@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Alerts on the desktop: a real notification daemon shows them, and one that hangs holds up
+nothing."""
+import os
+import time
+
+import bench
+from bench import Item, wait
+from screen import Bus, Screen, notifications
+
+CONFIG = ("[feedwatch]\ndesktop = {}\n[feeds]\nkyivpost = {{/news}}\n"
+          "[watchlist]\nsummit = Putin AND Xi\n")
+HEADLINE = "Xi, Putin Hold Video Call: Chinese State Media"
+
+
+class Desktop(bench.Test):
+    def setUp(self):
+        super().setUp()
+        self.feed = self.origin.feed("/news", title="Kyiv Post", items=[Item("old")])
+        self.bus = Bus(self.folder)
+        self.addCleanup(self.bus.close)
+
+    def on_bus(self, desktop="auto", **env):
+        return self.daemon(CONFIG.format(desktop),
+                           env={"DBUS_SESSION_BUS_ADDRESS": self.bus.address, **env})
+
+    def show(self):
+        """Start Xvfb and dunst."""
+        self.screen = Screen(self.folder)
+        self.addCleanup(self.screen.close)
+        self.dunst = self.bus.run("dunst", "-config", os.path.join(bench.TOP, "tests/data/dunstrc"),
+                                  env={"DISPLAY": self.screen.display, "HOME": self.folder},
+                                  stderr=open(os.path.join(self.folder, "dunst.err"), "wb"))
+        self.bus.wait_for("org.freedesktop.Notifications")
+
+    def test_a_real_notification_daemon_shows_the_alert(self):
+        self.show()
+        calls = os.path.join(self.folder, "calls")
+        self.bus.record(calls)
+        daemon = self.on_bus().start()
+        self.learnt(self.feed)
+        blank = self.screen.colours()
+        self.feed.publish(Item(HEADLINE, link="http://127.0.0.1/post/1", summary=
+                               "The leaders of Russia & China spoke <b>for hours</b>, "
+                               "Moscow and Beijing say. 1 &lt; 2."))
+        self.expect_titles(daemon, [HEADLINE])
+        wait(lambda: notifications(calls), 10, "a Notify call")
+        self.assertLessEqual(blank, 2)
+        wait(lambda: self.screen.colours() > 10, 10, "something on the screen", step=0.05)
+        time.sleep(0.3)  # for the eye only: let the window be painted whole
+        picture = os.path.join(bench.LOGS, "desktop.png")
+        self.screen.save(picture)
+        print(f"picture: {os.path.relpath(picture)} ... ", end="")
+        summary, body = notifications(calls)[0]
+        self.assertIn(HEADLINE, summary + body)
+        self.assertEqual(len(notifications(calls)), 1)
+        daemon.stop()
+
+    def test_markup_does_not_reach_the_screen(self):
+        self.show()
+        calls = os.path.join(self.folder, "calls")
+        self.bus.record(calls)
+        daemon = self.on_bus("yes").start()
+        self.learnt(self.feed)
+        title = "Putin <3 Xi & <img src='file:///etc/passwd'> <b>bold</b>"
+        self.feed.publish(Item(title, summary="plain"))
+        wait(daemon.alerts, 10, "alert")
+        wait(lambda: notifications(calls), 10, "a Notify call")
+        _, body = notifications(calls)[0]
+        self.assertNotIn("<img", body)
+        self.assertNotIn("<3", body)
+        time.sleep(0.3)
+        self.screen.save(os.path.join(bench.LOGS, "desktop-markup.png"))
+        self.assertIsNone(self.dunst.poll())
+        daemon.stop()
+
+    def test_a_hung_notification_service_holds_up_nothing(self):
+        self.bus.run("dbus-test-tool", "black-hole", "--name=org.freedesktop.Notifications")
+        self.bus.wait_for("org.freedesktop.Notifications")
+        daemon = self.on_bus("yes", WATCHDOG_USEC="2000000").start()
+        self.learnt(self.feed)
+        titles = []
+        for number in range(4):
+            titles.append(f"Putin and Xi, number {number}")
+            polls = len(self.feed.requests())
+            at = self.feed.publish(Item(titles[-1]))
+            self.expect_titles(daemon, titles)
+            self.assertLess(time.monotonic() - at, 2.1 * bench.SLOW)
+            self.origin.wait(lambda n=polls: len(self.feed.requests()) > n + 1, 5 * bench.SLOW)
+        took = daemon.stop()
+        self.assertLess(took, 2 * bench.SLOW)
+        print(f"stopped in {took * 1000:.0f} ms ... ", end="")
+        pings = [t for t, text in daemon.notify.messages if "WATCHDOG=1" in text]
+        self.assertLess(max(b - a for a, b in zip(pings, pings[1:])), 2)
+
+    def test_no_notification_service_yet(self):
+        daemon = self.on_bus("yes").start()
+        self.learnt(self.feed)
+        self.feed.publish(Item("Putin and Xi, nobody shows it"))
+        self.expect_titles(daemon, ["Putin and Xi, nobody shows it"])
+        self.assertLess(daemon.stop(), 2 * bench.SLOW)
+
+    def test_no_bus_at_all(self):
+        daemon = self.daemon(CONFIG.format("auto")).start()
+        self.learnt(self.feed)
+        self.feed.publish(Item("Putin and Xi, no desktop"))
+        self.expect_titles(daemon, ["Putin and Xi, no desktop"])
+        daemon.stop()
+
+    def test_a_bus_that_goes_away(self):
+        self.show()
+        daemon = self.on_bus("yes").start()
+        self.learnt(self.feed)
+        self.feed.publish(Item("Putin and Xi 1"))
+        self.expect_titles(daemon, ["Putin and Xi 1"])
+        self.bus.close()
+        self.feed.publish(Item("Putin and Xi 2"))
+        self.expect_titles(daemon, ["Putin and Xi 1", "Putin and Xi 2"])
+        self.assertLess(daemon.stop(), 2 * bench.SLOW)
+
+
+if __name__ == "__main__":
+    bench.main()
