@@ -67,10 +67,11 @@ include $(sort $(wildcard tests/mk/*.mk))
 unit: $(UNIT)
 	@for t in $^; do $$t || exit 1; done
 
+CODE = $(shell find daemon include tests -name '*.[ch]')
 format:
-	clang-format -i $$(git ls-files '*.c' '*.h')
+	clang-format -i $(CODE)
 format-check:
-	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	@clang-format --dry-run -Werror $(CODE)
 
 clean:
 	rm -rf $(B)
