@@ -1,0 +1,122 @@
+/* supervise: what systemd hears, on a datagram socket that stands for it. */
+#include "test.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include "supervise.h"
+
+static int fd = -1;
+
+static int listen_to_it(void **state)
+{
+    (void)state;
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    char name[64];
+
+    /* An abstract name: no file to clean up. */
+    int n = snprintf(name, sizeof name, "feedwatch-test-%d", (int)getpid());
+    memcpy(addr.sun_path + 1, name, (size_t)n);
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 ||
+        bind(fd, (struct sockaddr *)&addr,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)))
+        return -1;
+    memmove(name + 1, name, (size_t)n + 1);
+    name[0] = '@';
+    return setenv("NOTIFY_SOCKET", name, 1);
+}
+
+static int stop_listening(void **state)
+{
+    (void)state;
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+    return close(fd);
+}
+
+/* The next message; "" when there is none. */
+static const char *heard(void)
+{
+    static char text[2000];
+    ssize_t n = recv(fd, text, sizeof text - 1, MSG_DONTWAIT);
+
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+static void tells_each_state(void **state)
+{
+    (void)state;
+    supervise_ready("watching %d feeds", 3);
+    assert_string_equal(heard(), "READY=1\nSTATUS=watching 3 feeds");
+    supervise_status("%s", "two\nlines=1");
+    assert_string_equal(heard(), "STATUS=two lines=1");
+    supervise_stopping();
+    assert_string_equal(heard(), "STOPPING=1\nSTATUS=Stopping");
+    assert_string_equal(heard(), "");
+}
+
+static void reloading_carries_the_time(void **state)
+{
+    (void)state;
+    struct timespec now;
+    uint64_t usec;
+
+    supervise_reloading();
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    assert_int_equal(sscanf(heard(), "RELOADING=1\nMONOTONIC_USEC=%" SCNu64, &usec), 1);
+    uint64_t later = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    assert_true(usec <= later && later - usec < 5000000);
+}
+
+static void feeds_the_watchdog(void **state)
+{
+    (void)state;
+    sd_event *event = NULL;
+    char pid[16];
+    int pings = 0;
+
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    setenv("WATCHDOG_PID", pid, 1);
+    setenv("WATCHDOG_USEC", "100000", 1);
+    assert_int_equal(sd_event_new(&event), 0);
+    assert_int_equal(supervise_watchdog(event), 0);
+    for (int i = 0; i < 50 && pings < 3; i++) {
+        sd_event_run(event, 100000);
+        for (const char *m; *(m = heard());)
+            pings += strcmp(m, "WATCHDOG=1") == 0;
+    }
+    assert_true(pings >= 3);
+    sd_event_unref(event);
+}
+
+static void is_silent_without_systemd(void **state)
+{
+    (void)state;
+    sd_event *event = NULL;
+
+    unsetenv("NOTIFY_SOCKET");
+    supervise_ready("x");
+    supervise_status("x");
+    supervise_reloading();
+    supervise_stopping();
+    assert_int_equal(sd_event_new(&event), 0);
+    assert_int_equal(supervise_watchdog(event), 0); /* nobody asked: fine */
+    sd_event_unref(event);
+    assert_string_equal(heard(), "");
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, listen_to_it, stop_listening)
+static const struct CMUnitTest tests[] = {
+    T(tells_each_state),
+    T(reloading_carries_the_time),
+    T(feeds_the_watchdog),
+    T(is_silent_without_systemd),
+};
+TEST_MAIN(tests)
