@@ -98,6 +98,10 @@ int rule_parse_set(struct rule **out, const struct rule_set *set,
 /* Append the fully bracketed canonical form: rule_parse of it gives the same tree. */
 int rule_canonical(struct buf *out, const struct rule_node *n);
 
+/* The options of pcre2_compile() for the `number` of a RULE_REGEX node: UTF, Unicode
+ * properties, never \C, caseless with the flag i. */
+uint32_t rule_regex_options(uint32_t number);
+
 /* The name of a field as rules write it: "title". */
 const char *rule_field_name(enum rule_field f);
 
