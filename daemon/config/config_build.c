@@ -318,6 +318,24 @@ static void build_sinks(struct loader *l, struct config *c)
     }
 }
 
+/* Two sinks that write one file would spoil each other's numbering. */
+static void check_paths(struct loader *l, const struct config *c)
+{
+    for (size_t i = 0; i < c->n_sinks; i++) {
+        const struct config_sink *s = &c->sinks[i];
+        const char *other = NULL;
+
+        if (s->path && c->log_path && strcmp(s->path, c->log_path) == 0)
+            other = "log";
+        for (size_t k = 0; k < i && s->path && !other; k++)
+            if (c->sinks[k].path && strcmp(s->path, c->sinks[k].path) == 0)
+                other = c->sinks[k].name;
+        if (other)
+            config_error(l, s->place, "sinks '%s' and '%s' write the same file %s",
+                         s->name, other, s->path);
+    }
+}
+
 /* "feed" or "group:NAME" */
 static bool feed_known(const struct loader *l, struct str word, struct str *name)
 {
@@ -448,13 +466,26 @@ static void rule_error_report(struct loader *l, const char *what, const char *na
         buf_putc(l->errors, '\n');
 }
 
-/* Parse the rule at `e`.  NULL: wrong, and reported. */
-static struct rule *build_rule(struct loader *l, const struct config *c, const char *what,
-                               const char *name, const struct entry *e)
+/* What rule_parse or rule_parse_set said: warnings on success, else the error. */
+static void rule_report(struct loader *l, const char *what, const char *name,
+                        const struct entry *e, int r, const struct rule *rule,
+                        struct rule_error *err)
+{
+    if (r == -EINVAL)
+        rule_error_report(l, what, name, e, err);
+    else if (r < 0)
+        l->oom = true;
+    for (size_t i = 0; r == 0 && rule->warning && rule->warning[i]; i++)
+        config_warn(l, e->place, "%s '%s': %s", what, name, rule->warning[i]);
+}
+
+/* Parse the rule of a watch.  NULL: wrong, and reported. */
+static struct rule *build_rule(struct loader *l, const struct config *c,
+                               const struct draft_watch *d)
 {
     struct rule_error err = { .column = 1, .width = 1 };
     struct rule *rule = NULL;
-    char *text = arena_copy(l->arena, e->text);
+    char *text = arena_copy(l->arena, d->match.text);
 
     if (!text) {
         l->oom = true;
@@ -463,13 +494,9 @@ static struct rule *build_rule(struct loader *l, const struct config *c, const c
     for (char *p = text; *p; p++) /* one line for whoever shows it; columns stay */
         if (*p == '\n')
             *p = ' ';
-    int r = rule_parse(&rule, (struct str){ text, e->text.n }, c->sets, c->n_sets, &err);
-    if (r == -EINVAL)
-        rule_error_report(l, what, name, e, &err);
-    else if (r < 0)
-        l->oom = true;
-    for (size_t i = 0; r == 0 && rule->warning && rule->warning[i]; i++)
-        config_warn(l, e->place, "%s '%s': %s", what, name, rule->warning[i]);
+    int r = rule_parse(&rule, (struct str){ text, d->match.text.n }, c->sets, c->n_sets,
+                       &err);
+    rule_report(l, "watch", d->head.name, &d->match, r, rule, &err);
     return r == 0 ? rule : NULL;
 }
 
@@ -479,15 +506,24 @@ static void build_sets(struct loader *l, struct config *c)
     struct rule_set *sets = arena_get(l->arena, (l->sets.n + 1) * sizeof *sets);
 
     l->oom |= !sets;
-    for (size_t i = 0; sets && i < l->sets.n; i++) {
+    for (size_t i = 0; sets && i < l->sets.n; i++)
         sets[i] = (struct rule_set){ d[i].head.name,
                                      d[i].terms.text.s ? d[i].terms.text.s : "" };
-        if (!d[i].terms.text.n && !d[i].head.broken)
-            config_error(l, d[i].head.place, "set '%s' has no terms; write terms = ...",
-                         d[i].head.name);
-    }
     c->sets = sets;
     c->n_sets = sets ? l->sets.n : 0;
+    for (size_t i = 0; i < c->n_sets; i++) {
+        struct rule_error err = { .column = 1, .width = 1 };
+        struct rule *rule = NULL;
+
+        if (d[i].terms.text.n) {
+            int r = rule_parse_set(&rule, &sets[i], sets, c->n_sets, &err);
+            rule_report(l, "set", d[i].head.name, &d[i].terms, r, rule, &err);
+            rule_free(rule);
+        } else if (!d[i].head.broken) {
+            config_error(l, d[i].head.place, "set '%s' has no terms; write terms = ...",
+                         d[i].head.name);
+        }
+    }
 }
 
 static void build_watches(struct loader *l, struct config *c)
@@ -508,7 +544,7 @@ static void build_watches(struct loader *l, struct config *c)
         w->test_yes = build_lines(l, &d[i].test_yes);
         w->test_no = build_lines(l, &d[i].test_no);
         if (d[i].match.text.n)
-            w->rule = build_rule(l, c, "watch", w->name, &d[i].match);
+            w->rule = build_rule(l, c, &d[i]);
         else if (!d[i].head.broken)
             config_error(l, d[i].head.place, "watch '%s' has no rule; write match = ...",
                          d[i].head.name);
@@ -524,6 +560,7 @@ int config_build(struct loader *l, struct config *c)
     build_general(l, c);
     build_feeds(l, c);
     build_sinks(l, c);
+    check_paths(l, c);
     build_sets(l, c);
     build_watches(l, c);
 
