@@ -466,6 +466,25 @@ static void rule_error_report(struct loader *l, const char *what, const char *na
         buf_putc(l->errors, '\n');
 }
 
+/* A warning of the parser, "column N: text", with the place in the file. */
+static void rule_warning(struct loader *l, const char *what, const char *name,
+                         const struct entry *e, const char *warning)
+{
+    struct rule_error where = { .column = 1 };
+    struct config_place at = e->place;
+    unsigned column;
+    int skip = 0;
+
+    if (sscanf(warning, "column %u: %n", &column, &skip) == 1 && skip > 0) {
+        where.column = column;
+        (void)line_of_error(e, &where, &at.line);
+        config_warn(l, at, "%s '%s', column %u: %s", what, name, (unsigned)where.column,
+                    warning + skip);
+    } else {
+        config_warn(l, at, "%s '%s': %s", what, name, warning);
+    }
+}
+
 /* What rule_parse or rule_parse_set said: warnings on success, else the error. */
 static void rule_report(struct loader *l, const char *what, const char *name,
                         const struct entry *e, int r, const struct rule *rule,
@@ -476,7 +495,7 @@ static void rule_report(struct loader *l, const char *what, const char *name,
     else if (r < 0)
         l->oom = true;
     for (size_t i = 0; r == 0 && rule->warning && rule->warning[i]; i++)
-        config_warn(l, e->place, "%s '%s': %s", what, name, rule->warning[i]);
+        rule_warning(l, what, name, e, rule->warning[i]);
 }
 
 /* Parse the rule of a watch.  NULL: wrong, and reported. */
