@@ -10,6 +10,8 @@ struct command {
 };
 
 static const struct command commands[] = {
+    { "check", cmd_check,
+      "check the config, show how its rules are read, run its tests" },
     { 0 },
 };
 

@@ -105,6 +105,9 @@ uint32_t rule_regex_options(uint32_t number);
 /* The name of a field as rules write it: "title". */
 const char *rule_field_name(enum rule_field f);
 
+/* How many columns of a terminal the character takes: 0, 1 or 2. */
+unsigned rule_columns(uint32_t cp);
+
 /* Append the line of the rule text that `err` lies in, cut to 72 columns around it, and a
  * line with carets under the place; both indented by four spaces. */
 int rule_error_show(struct buf *out, struct str text, const struct rule_error *err);

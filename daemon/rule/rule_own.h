@@ -101,9 +101,8 @@ struct rule_piece rule_piece(struct str s);
 /* The one of `names` nearest to `s` (at most two slips away), or NULL. */
 const char *rule_nearest(struct str s, const char *const *names, size_t n);
 
-/* How many characters; how many columns of a terminal one takes. */
+/* How many characters. */
 uint32_t rule_count(struct str s);
-unsigned rule_columns(uint32_t cp);
 
 /* Read the next token into p->lex.now; on an error TOKEN_END. */
 void rule_next(struct rule_parse *p);

@@ -1,0 +1,28 @@
+#ifndef CMD_PRINT_H
+#define CMD_PRINT_H
+/* Text for people: nothing in it can steer their terminal, long lines are folded. */
+#include <stdbool.h>
+#include <stdio.h>
+#include "str.h"
+
+/* Print `s` with unsafe characters (utf8.h) as U+FFFD; line breaks and tabs as spaces. */
+void print_safe(FILE *to, struct str s);
+
+struct print_fold {
+    unsigned first, rest; /* spaces before the first line, before the others */
+    unsigned width;       /* columns, those spaces included */
+    bool rule;            /* never broken within a phrase or a regex */
+};
+
+/* Print a rule or a sentence safely, folded; ends with a newline. */
+void print_folded(FILE *to, struct str s, const struct print_fold *how);
+
+/* How many columns `to` has: those of its terminal, at most 100; 80 when it is none. */
+unsigned print_width(FILE *to);
+
+/* Escape sequences, or "" when `to` is no terminal or NO_COLOR is set. */
+struct print_style {
+    const char *bold, *good, *bad, *hint, *plain;
+};
+struct print_style print_style(FILE *to);
+#endif
