@@ -33,7 +33,7 @@ struct fetch_request { /* strings are copied */
 
 struct fetch_result { /* borrowed for the call of on_done */
     enum fetch_outcome outcome;
-    long http_status; /* of the final answer; 0: none came */
+    long http_status; /* of the last answer; 0: none came */
     const char
         *etag; /* the pair of the final 200, 226 or 304 answer that came in full; */
     const char *last_modified; /* NULL: not named there */
@@ -59,8 +59,9 @@ struct fetch_events {
 struct fetch_pool;
 struct fetch_options {
     unsigned max_transfers;     /* at once; more wait inside; 0: 64 */
-    unsigned max_per_host;      /* connections; 0: 2 */
+    unsigned max_per_host;      /* at once, loopback excepted; 0: 2 */
     const char *ca_file;        /* trusted roots; NULL: the system's */
+    const char *dns_servers;    /* "192.0.2.1:53,..."; NULL: as resolv.conf says */
     int64_t connect_timeout_ms; /* 0: 10 s */
     int64_t low_speed_bytes;    /* a transfer slower than this many bytes a second ... */
     int64_t low_speed_s;        /* ... for so long is ended; 0: 64 bytes, 20 s */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -11,7 +12,6 @@
 
 #define DEFAULT_TRANSFERS 64
 #define DEFAULT_PER_HOST 2
-#define MAX_RESOLVING 16 /* names looked up at once; each costs a thread of libcurl's */
 
 struct fetch_pool {
     sd_event *event;
@@ -20,10 +20,12 @@ struct fetch_pool {
     CURLM *multi;
     struct fetch_shared shared;
     char *ca_file;
-    struct transfer *queue, **queue_end; /* waiting, oldest first */
-    struct transfer *running;            /* doubly linked */
+    struct hosts hosts;
+    struct transfer *all;                /* every one; what the lines below hold, too */
+    struct transfer *fresh, **fresh_end; /* just started, host not yet looked at */
+    struct transfer *ready, **ready_end; /* may run as soon as there is a slot */
     struct slot *spare;
-    unsigned max_transfers, waiting, flying, resolving;
+    unsigned max_transfers, max_per_host, active, flying;
     uint64_t due_us, armed_us; /* what libcurl wants; what the timer is set to */
     bool due_now, closing;
 };
@@ -41,12 +43,28 @@ static void kick(struct fetch_pool *p)
     (void)sd_event_source_set_enabled(p->work, SD_EVENT_ONESHOT);
 }
 
+static int64_t now_ms(void)
+{
+    return (int64_t)(now_us() / 1000);
+}
+
+/* Have the timer go off at `us`.  It is never set later: when it goes off too early it is
+ * set again then, which is cheaper. */
+static void arm(struct fetch_pool *p, uint64_t us)
+{
+    if (us >= p->armed_us)
+        return;
+    p->armed_us = us;
+    (void)sd_event_source_set_time(p->timer, us);
+    (void)sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
+}
+
 /* ---- what libcurl asks of the loop ---- */
 
 static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
 {
     struct fetch_pool *p = ctx;
-    struct epoll_event ev = { .data.fd = fd };
+    struct epoll_event ev = { .data.u64 = (uint32_t)fd };
 
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
@@ -78,87 +96,161 @@ static int on_timer_wish(CURLM *multi, long timeout_ms, void *ctx)
         return 0;
     }
     p->due_us = now_us() + (uint64_t)timeout_ms * 1000;
-    if (p->due_us < p->armed_us) { /* a timer that is set too early is set again then */
-        p->armed_us = p->due_us;
-        (void)sd_event_source_set_time(p->timer, p->armed_us);
-        (void)sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
-    }
+    arm(p, p->due_us);
     return 0;
 }
 
-/* ---- starting and ending transfers ---- */
+/* ---- the way of a transfer: fresh -> (host->wait) -> ready -> flying -> done ---- */
 
-void pool_resolved(struct transfer *t)
+static void stand_in(struct transfer ***end, struct transfer *t)
 {
-    if (!t->resolving)
-        return;
-    t->resolving = false;
-    t->pool->resolving--;
-    if (t->pool->queue)
-        kick(t->pool);
+    t->next = NULL;
+    **end = t;
+    *end = &t->next;
 }
 
-static void release(struct fetch_pool *p, struct transfer *t)
+static void stand_first(struct transfer **line, struct transfer ***end,
+                        struct transfer *t)
 {
-    pool_resolved(t);
+    t->next = *line;
+    if (!*line)
+        *end = &t->next;
+    *line = t;
+}
+
+static struct transfer *take_first(struct transfer **line, struct transfer ***end)
+{
+    struct transfer *t = *line;
+
+    if (!t)
+        return NULL;
+    *line = t->next;
+    if (!*line)
+        *end = line;
+    return t;
+}
+
+/* May one more transfer talk to `h` now? */
+static bool host_has_room(const struct fetch_pool *p, const struct host *h)
+{
+    return h->local || h->active < p->max_per_host;
+}
+
+/* Let those that wait for `h` go on, in order, as far as it allows. */
+static void wake(struct fetch_pool *p, struct host *h)
+{
+    int64_t now = now_ms();
+
+    while (h->wait && host_has_room(p, h)) {
+        if (!host_ready(h, now)) { /* they have waited so long that it is stale */
+            host_ask(h, now);
+            return;
+        }
+        struct transfer *t = take_first(&h->wait, &h->wait_end);
+        t->admitted = true;
+        h->active++;
+        if (t->hops)
+            stand_first(&p->ready, &p->ready_end, t); /* its time is running */
+        else
+            stand_in(&p->ready_end, t);
+    }
+}
+
+/* The transfer is not (or no longer) one of those that talk to its host. */
+static void leave_host(struct fetch_pool *p, struct transfer *t)
+{
+    struct host *h = t->host;
+
+    if (!h)
+        return;
+    t->host = NULL;
+    if (t->admitted) {
+        t->admitted = false;
+        h->active--;
+        if (!p->closing)
+            wake(p, h);
+    }
+    hosts_unref(h);
+}
+
+static void leave_slot(struct fetch_pool *p, struct transfer *t)
+{
     if (!t->slot)
         return;
     t->slot->t = NULL;
     t->slot->next = p->spare;
     p->spare = t->slot;
-    if (t->prev)
-        t->prev->next = t->next;
-    else
-        p->running = t->next;
-    if (t->next)
-        t->next->prev = t->prev;
+    t->slot = NULL;
     p->flying--;
 }
 
-/* The one place that calls on_done.  `t` is in no list of waiting ones. */
+static void forget(struct fetch_pool *p, struct transfer *t)
+{
+    if (t->all_prev)
+        t->all_prev->all_next = t->all_next;
+    else
+        p->all = t->all_next;
+    if (t->all_next)
+        t->all_next->all_prev = t->all_prev;
+    p->active--;
+    transfer_free(t);
+}
+
+/* The one place that calls on_done.  `t` stands in no line. */
 static void finish(struct fetch_pool *p, struct transfer *t, struct fetch_result *r)
 {
     char *url = transfer_final_url(t);
 
     r->final_url = url ? url : "";
-    release(p, t);
+    leave_slot(p, t);
+    leave_host(p, t);
     t->ev.on_done(t->ctx, r);
     free(url);
-    transfer_free(t);
+    forget(p, t);
 }
 
 static void fail(struct fetch_pool *p, struct transfer *t, enum fetch_outcome outcome,
-                 const char *why)
+                 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+static void fail(struct fetch_pool *p, struct transfer *t, enum fetch_outcome outcome,
+                 const char *fmt, ...)
 {
     struct fetch_result r = { .outcome = outcome };
+    va_list ap;
 
-    snprintf(r.why, sizeof r.why, "%s", why);
+    va_start(ap, fmt);
+    (void)vsnprintf(r.why, sizeof r.why, fmt, ap);
+    va_end(ap);
+    r.wire_bytes = t->wire_bytes;
+    r.http_status = t->last_status;
     finish(p, t, &r);
 }
 
-/* Give this hop of `t`, which has a slot, to libcurl. */
-static void run_hop(struct fetch_pool *p, struct transfer *t)
+/* A hop begins: find its host and stand in the right line. */
+static void begin_hop(struct fetch_pool *p, struct transfer *t)
 {
-    struct fetch_result r = { 0 };
+    struct fetch_result r = { .wire_bytes = t->wire_bytes,
+                              .http_status = t->last_status };
 
     if (!transfer_allowed(t, &r)) {
         finish(p, t, &r);
         return;
     }
-    if (transfer_prepare(t, &p->shared, (int64_t)(now_us() / 1000)) < 0) {
-        fail(p, t, FETCH_RETRY_LATER, "out of memory");
+    int e = hosts_of_url(&p->hosts, &t->url, &t->host, &t->port);
+    if (e < 0) {
+        fail(p, t, e == -ENOMEM ? FETCH_RETRY_LATER : FETCH_BAD, "%s",
+             e == -ENOMEM ? "out of memory" : "malformed URL");
         return;
     }
-    if (!t->resolving) {
-        t->resolving = true;
-        p->resolving++;
-    }
-    CURLMcode rc = curl_multi_add_handle(p->multi, t->slot->easy);
-    if (rc != CURLM_OK)
-        fail(p, t, FETCH_RETRY_LATER, curl_multi_strerror(rc));
+    stand_in(&t->host->wait_end, t);
+    if (host_ready(t->host, now_ms()))
+        wake(p, t->host);
+    else
+        host_ask(t->host, now_ms());
 }
 
-static void start(struct fetch_pool *p, struct transfer *t)
+/* Give this hop of `t` to libcurl. */
+static void fly(struct fetch_pool *p, struct transfer *t)
 {
     struct slot *slot = p->spare;
 
@@ -170,30 +262,36 @@ static void start(struct fetch_pool *p, struct transfer *t)
     }
     slot->t = t;
     t->slot = slot;
-    t->prev = NULL;
-    t->next = p->running;
-    if (p->running)
-        p->running->prev = t;
-    p->running = t;
     p->flying++;
-    run_hop(p, t);
+    if (transfer_prepare(t, &p->shared, now_ms()) < 0) {
+        fail(p, t, FETCH_RETRY_LATER, "out of memory");
+        return;
+    }
+    CURLMcode rc = curl_multi_add_handle(p->multi, slot->easy);
+    if (rc != CURLM_OK)
+        fail(p, t, FETCH_RETRY_LATER, "%s", curl_multi_strerror(rc));
 }
 
-static void start_waiting(struct fetch_pool *p)
+static void on_answered_host(struct fetch_pool *p, struct host *h)
 {
-    while (p->queue && p->flying < p->max_transfers && p->resolving < MAX_RESOLVING) {
-        struct transfer *t = p->queue;
+    struct transfer *t = h->wait;
 
-        p->queue = t->next;
-        if (!p->queue)
-            p->queue_end = &p->queue;
-        p->waiting--;
-        start(p, t);
+    if (h->state != HOST_FAILED) {
+        wake(p, h);
+        return;
+    }
+    h->wait = NULL; /* take the line away: on_done may start new ones */
+    h->wait_end = &h->wait;
+    while (t) {
+        struct transfer *next = t->next;
+        fail(p, t, FETCH_RETRY_LATER, "cannot resolve %s: %s", h->name,
+             ares_strerror(h->error));
+        t = next;
     }
 }
 
-/* Hand out the ends that libcurl reports; each may start the next hop. */
-static void collect(struct fetch_pool *p)
+/* Hand out the ends that libcurl reports; each may be the begin of the next hop. */
+static void collect_ends(struct fetch_pool *p)
 {
     CURLMsg *msg;
     int left;
@@ -201,20 +299,45 @@ static void collect(struct fetch_pool *p)
     while ((msg = curl_multi_info_read(p->multi, &left)) != NULL) {
         struct slot *slot = NULL;
         struct fetch_result r;
-        CURLcode rc = msg->data.result;
 
         if (msg->msg != CURLMSG_DONE)
             continue;
+        CURLcode rc = msg->data.result; /* gone with the handle */
         (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &slot);
         struct transfer *t = slot->t;
         enum transfer_next next = transfer_end(t, rc, &r);
         (void)curl_multi_remove_handle(p->multi, slot->easy);
-        if (next == TRANSFER_AGAIN)
-            run_hop(p, t);
-        else
+        if (next == TRANSFER_DONE) {
             finish(p, t, &r);
+        } else {
+            leave_slot(p, t);
+            leave_host(p, t);
+            begin_hop(p, t);
+        }
     }
-    start_waiting(p);
+}
+
+/* After anything happened: let every transfer go on that can. */
+static void go_on(struct fetch_pool *p)
+{
+    struct transfer *t;
+    struct host *h;
+
+    collect_ends(p);
+    while ((h = hosts_take_answered(&p->hosts)) != NULL) {
+        on_answered_host(p, h);
+        hosts_unref(h);
+    }
+    while ((t = take_first(&p->fresh, &p->fresh_end)) != NULL)
+        begin_hop(p, t);
+    while (p->flying < p->max_transfers &&
+           (t = take_first(&p->ready, &p->ready_end)) != NULL)
+        fly(p, t);
+    if (p->hosts.answered || p->fresh)
+        kick(p);
+    int wait_ms = hosts_timeout_ms(&p->hosts);
+    if (wait_ms >= 0)
+        arm(p, now_us() + (uint64_t)wait_ms * 1000);
 }
 
 /* ---- what the loop tells us ---- */
@@ -227,12 +350,17 @@ static int on_sockets(sd_event_source *source, int fd, uint32_t revents, void *c
 
     (void)source, (void)revents;
     for (int i = 0; i < n; i++) {
-        int what = (ev[i].events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
-                   (ev[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                   (ev[i].events & EPOLLERR ? CURL_CSELECT_ERR : 0);
-        (void)curl_multi_socket_action(p->multi, ev[i].data.fd, what, &running);
+        uint32_t got = ev[i].events;
+        int socket = (int)(uint32_t)ev[i].data.u64;
+        int what = (got & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
+                   (got & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                   (got & EPOLLERR ? CURL_CSELECT_ERR : 0);
+        if (ev[i].data.u64 & HOSTS_FD)
+            hosts_event(&p->hosts, socket, got, now_ms());
+        else
+            (void)curl_multi_socket_action(p->multi, socket, what, &running);
     }
-    collect(p);
+    go_on(p);
     return 0;
 }
 
@@ -251,15 +379,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 
     (void)source, (void)usec;
     p->armed_us = UINT64_MAX;
-    if (p->due_us <= now_us()) {
+    if (p->due_us <= now_us())
         run_timeouts(p);
-        collect(p);
-    }
-    if (p->due_us < p->armed_us) {
-        p->armed_us = p->due_us;
-        (void)sd_event_source_set_time(p->timer, p->armed_us);
-        (void)sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
-    }
+    hosts_tick(&p->hosts, now_ms());
+    go_on(p);
+    arm(p, p->due_us);
     return 0;
 }
 
@@ -270,7 +394,7 @@ static int on_work(sd_event_source *source, void *ctx)
     (void)source;
     if (p->due_now)
         run_timeouts(p);
-    collect(p);
+    go_on(p);
     return 0;
 }
 
@@ -319,10 +443,8 @@ static int shared_init(struct fetch_shared *s, const struct fetch_options *opt)
     return 0;
 }
 
-static int multi_init(struct fetch_pool *p, const struct fetch_options *opt)
+static int multi_init(struct fetch_pool *p)
 {
-    long per_host = opt->max_per_host ? (long)opt->max_per_host : DEFAULT_PER_HOST;
-
     p->multi = curl_multi_init();
     if (!p->multi)
         return -ENOMEM;
@@ -330,7 +452,6 @@ static int multi_init(struct fetch_pool *p, const struct fetch_options *opt)
         curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p) ||
         curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, on_timer_wish) ||
         curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p) ||
-        curl_multi_setopt(p->multi, CURLMOPT_MAX_HOST_CONNECTIONS, per_host) ||
         curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)p->max_transfers))
         return -ENOMEM;
     return 0;
@@ -371,8 +492,10 @@ int fetch_pool_new(struct fetch_pool **out, sd_event *event,
         return -ENOMEM;
     p->epfd = -1;
     p->event = sd_event_ref(event);
-    p->queue_end = &p->queue;
+    p->fresh_end = &p->fresh;
+    p->ready_end = &p->ready;
     p->due_us = p->armed_us = UINT64_MAX;
+    p->max_per_host = opt->max_per_host ? opt->max_per_host : DEFAULT_PER_HOST;
     p->max_transfers = opt->max_transfers ? opt->max_transfers : DEFAULT_TRANSFERS;
     if (opt->ca_file) {
         p->ca_file = strdup(opt->ca_file);
@@ -382,7 +505,9 @@ int fetch_pool_new(struct fetch_pool **out, sd_event *event,
     if (r == 0)
         r = loop_init(p);
     if (r >= 0)
-        r = multi_init(p, opt);
+        r = hosts_init(&p->hosts, p->epfd, opt->dns_servers);
+    if (r >= 0)
+        r = multi_init(p);
     if (r < 0) {
         fetch_pool_free(p);
         return r;
@@ -396,16 +521,13 @@ void fetch_pool_free(struct fetch_pool *p)
     if (!p)
         return;
     p->closing = true;
-    while (p->running) {
-        struct transfer *t = p->running;
-        (void)curl_multi_remove_handle(p->multi, t->slot->easy);
-        release(p, t);
-        transfer_free(t);
-    }
-    while (p->queue) {
-        struct transfer *t = p->queue;
-        p->queue = t->next;
-        transfer_free(t);
+    while (p->all) {
+        struct transfer *t = p->all;
+        if (t->slot)
+            (void)curl_multi_remove_handle(p->multi, t->slot->easy);
+        leave_slot(p, t);
+        leave_host(p, t);
+        forget(p, t);
     }
     while (p->spare) {
         struct slot *slot = p->spare;
@@ -416,6 +538,7 @@ void fetch_pool_free(struct fetch_pool *p)
         (void)curl_multi_cleanup(p->multi);
     if (p->shared.share)
         (void)curl_share_cleanup(p->shared.share);
+    hosts_free(&p->hosts);
     curl_slist_free_all(p->shared.accept);
     free(p->shared.encodings);
     sd_event_source_disable_unref(p->io);
@@ -436,17 +559,19 @@ int fetch_start(struct fetch_pool *p, const struct fetch_request *req,
 
     if (r < 0)
         return r;
-    t->pool = p;
-    *p->queue_end = t;
-    p->queue_end = &t->next;
-    p->waiting++;
+    t->all_next = p->all;
+    if (p->all)
+        p->all->all_prev = t;
+    p->all = t;
+    p->active++;
+    stand_in(&p->fresh_end, t);
     kick(p);
     return 0;
 }
 
 unsigned fetch_active(const struct fetch_pool *p)
 {
-    return p->waiting + p->flying;
+    return p->active;
 }
 
 const char *fetch_outcome_name(enum fetch_outcome o)

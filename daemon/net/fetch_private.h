@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include "fetch.h"
 #include "fetch_headers.h"
+#include "fetch_host.h"
 #include "netguard.h"
 
 struct slot { /* an easy handle for reuse; what is the same for every GET is set once */
@@ -13,9 +14,13 @@ struct slot { /* an easy handle for reuse; what is the same for every GET is set
     char error[CURL_ERROR_SIZE];
 };
 
-struct transfer { /* one GET with its redirects */
-    struct transfer *next, *prev;
-    struct fetch_pool *pool;
+struct transfer {                         /* one GET with its redirects */
+    struct transfer *all_next, *all_prev; /* every one of the pool */
+    struct transfer *next;                /* of the line it stands in */
+    struct host *host;                    /* of the hop at hand */
+    struct curl_slist resolve;            /* its addresses for libcurl, owned */
+    uint16_t port;
+    bool admitted;     /* counts in host->active */
     struct slot *slot; /* NULL: waiting */
     struct fetch_events ev;
     void *ctx;
@@ -30,14 +35,14 @@ struct transfer { /* one GET with its redirects */
     int64_t body_bytes, junk_bytes, wire_bytes;
     int64_t retry_after_s; /* of the redirects so far */
     unsigned hops;
+    long last_status;            /* of the redirects so far; 0: none */
     enum netguard_verdict guard; /* the last refusal */
     char guard_addr[46];         /* INET6_ADDRSTRLEN */
     bool allow_private, plain;   /* plain: no Accept-Encoding */
     bool started, ended;         /* on_start was called; the caller wants no more */
-    bool over, junk_over, headers_over;
+    bool over, junk_over, headers_over, coded;
     bool temporary; /* a redirect other than 301/308 was among the hops */
     bool connected; /* some address was allowed */
-    bool resolving; /* counts in the pool's bound */
     char text[];
 };
 
@@ -72,7 +77,4 @@ char *transfer_final_url(const struct transfer *t);
 
 int slot_new(struct slot **out, const struct fetch_shared *shared);
 void slot_free(struct slot *slot);
-
-/* The transfer no longer waits for a name (fetch.c). */
-void pool_resolved(struct transfer *t);
 #endif

@@ -91,6 +91,7 @@ void transfer_free(struct transfer *t)
     if (!t)
         return;
     fetch_headers_clear(&t->headers);
+    free(t->resolve.data);
     free(t->url);
     free(t->ca_file);
     free(t);
@@ -123,7 +124,6 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose,
     struct slot *slot = ctx;
 
     (void)purpose;
-    pool_resolved(slot->t);
     if (!guard_allows(slot->t, &a->addr, a->addrlen))
         return CURL_SOCKET_BAD;
     return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
@@ -139,7 +139,6 @@ static int on_prerequest(void *ctx, char *ip, char *local_ip, int port, int loca
     bool ok;
 
     (void)local_ip, (void)port, (void)local_port;
-    pool_resolved(slot->t);
     if (inet_pton(AF_INET, ip, &in.sin_addr) == 1) {
         ok = guard_allows(slot->t, (struct sockaddr *)&in, sizeof in);
     } else if (inet_pton(AF_INET6, ip, &in6.sin6_addr) == 1) {
@@ -151,6 +150,16 @@ static int on_prerequest(void *ctx, char *ip, char *local_ip, int port, int loca
     if (!ok)
         slot->t->connected = false;
     return ok ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+/* libcurl would start a thread to look up a name that we did not give it.  (It asks for
+ * addresses too, which are no lookup.) */
+static int on_lookup(void *state, void *reserved, void *ctx)
+{
+    struct slot *slot = ctx;
+
+    (void)state, (void)reserved;
+    return slot->t->host->literal ? 0 : 1;
 }
 
 static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
@@ -215,6 +224,10 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
         t->junk_over = t->junk_bytes > MAX_JUNK;
         return t->junk_over ? 0 : n;
     }
+    if (t->plain && t->body_bytes == 0 && n >= 2 && memcmp(bytes, "\x1f\x8b", 2) == 0) {
+        t->coded = true; /* the second time, too */
+        return 0;
+    }
     size_t room = t->max_bytes - (size_t)t->body_bytes;
     size_t take = n < room ? n : room;
     if (take > 0) {
@@ -258,6 +271,8 @@ static int slot_options(struct slot *slot, const struct fetch_shared *shared)
     SET(CURLOPT_PRIVATE, slot);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     SET(CURLOPT_OPENSOCKETDATA, slot);
+    SET(CURLOPT_RESOLVER_START_FUNCTION, on_lookup);
+    SET(CURLOPT_RESOLVER_START_DATA, slot);
     SET(CURLOPT_PREREQFUNCTION, on_prerequest);
     SET(CURLOPT_PREREQDATA, slot);
     SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -290,6 +305,22 @@ void slot_free(struct slot *slot)
     free(slot);
 }
 
+/* Name the addresses of the host as an entry for libcurl's own cache ("+": an entry that
+ * ages there like any other). */
+static int name_addresses(struct transfer *t)
+{
+    free(t->resolve.data);
+    t->resolve.data = NULL;
+    if (t->host->literal)
+        return 0;
+    if (asprintf(&t->resolve.data, "+%s:%u:%s", t->host->name, t->port,
+                 t->host->addresses) < 0) {
+        t->resolve.data = NULL;
+        return -ENOMEM;
+    }
+    return 0;
+}
+
 int transfer_prepare(struct transfer *t, const struct fetch_shared *shared,
                      int64_t now_ms)
 {
@@ -299,11 +330,14 @@ int transfer_prepare(struct transfer *t, const struct fetch_shared *shared,
     if (t->deadline_ms == 0)
         t->deadline_ms = now_ms + t->timeout_ms;
     int64_t left = t->deadline_ms - now_ms;
+    if (name_addresses(t) < 0)
+        return -ENOMEM;
     t->slot->error[0] = '\0';
     t->guard = NETGUARD_PUBLIC;
     t->connected = false;
     t->junk_bytes = 0;
     SET(CURLOPT_URL, t->url);
+    SET(CURLOPT_RESOLVE, t->resolve.data ? &t->resolve : NULL);
     SET(CURLOPT_HTTPHEADER, t->lines);
     SET(CURLOPT_USERAGENT, t->user_agent ? t->user_agent : DEFAULT_AGENT);
     SET(CURLOPT_ACCEPT_ENCODING, t->plain ? NULL : shared->encodings);
@@ -397,12 +431,25 @@ static enum fetch_outcome outcome_of(struct transfer *t, CURLcode rc)
     }
 }
 
+/* No connection at all: perhaps the addresses have changed. */
+static void doubt_addresses(struct transfer *t, CURLcode rc)
+{
+    curl_off_t connected_us = 0;
+
+    (void)curl_easy_getinfo(t->slot->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+    if (rc == CURLE_COULDNT_CONNECT ||
+        (rc == CURLE_OPERATION_TIMEDOUT && connected_us == 0))
+        host_forget(t->host);
+}
+
 static void judge_error(struct transfer *t, CURLcode rc, struct fetch_result *r)
 {
     const char *text = t->slot->error[0] ? t->slot->error : curl_easy_strerror(rc);
 
     if (t->headers_over)
         set_why(r, FETCH_BAD, "headers larger than %d bytes", MAX_HEADERS);
+    else if (t->coded)
+        set_why(r, FETCH_BAD, "content coding that cannot be undone");
     else if (t->guard != NETGUARD_PUBLIC && !t->connected)
         set_why(r, FETCH_REFUSED, "address %s is %s", t->guard_addr,
                 netguard_name(t->guard));
@@ -438,6 +485,7 @@ static enum transfer_next follow(struct transfer *t, struct fetch_result *r)
     if (r->http_status != 301 && r->http_status != 308)
         t->temporary = true;
     t->hops++;
+    t->last_status = r->http_status;
     char *url = strdup(target);
     if (!url) {
         set_why(r, FETCH_RETRY_LATER, "out of memory");
@@ -486,6 +534,8 @@ enum transfer_next transfer_end(struct transfer *t, CURLcode rc, struct fetch_re
 {
     *r = (struct fetch_result){ 0 };
     (void)curl_easy_getinfo(t->slot->easy, CURLINFO_RESPONSE_CODE, &r->http_status);
+    if (r->http_status == 0)
+        r->http_status = t->last_status;
     add_wire_bytes(t);
     if (t->ended) {
         r->outcome = FETCH_ENDED;
@@ -500,6 +550,7 @@ enum transfer_next transfer_end(struct transfer *t, CURLcode rc, struct fetch_re
     } else if (rc == CURLE_OK || t->junk_over) {
         judge_status(t, r);
     } else {
+        doubt_addresses(t, rc);
         judge_error(t, rc, r);
     }
     fill_result(t, r);

@@ -1,2 +1,4 @@
-# The network rooms: what their tests need beside the library.
-$(B)/tests/test_fetch: $(B)/tests/unit/origin.o
+# The network rooms: c-ares beside libcurl, and what their tests need beside the library.
+PKGLIB += $(shell $(PKG_CONFIG) --libs libcares 2>/dev/null || echo -lcares)
+
+$(B)/tests/test_fetch: $(B)/tests/unit/origin.o $(B)/tests/unit/names.o
