@@ -86,7 +86,7 @@ static void answer_one(struct names *n)
     size_t at = read_name(q, (size_t)len, name, sizeof name);
     if (at == 0 || at + 4 > (size_t)len)
         return;
-    unsigned type = q[at] << 8 | q[at + 1];
+    unsigned type = (unsigned)q[at] << 8 | q[at + 1];
     const char *list = n->answer(name, type == 1 ? nth_question(n, name) : 0);
     atomic_fetch_add(&n->asked, type == 1);
     if (list == NAMES_SILENT)
