@@ -2,14 +2,17 @@
 #define CHARSET_H
 /* Bytes of any charset in, clean UTF-8 out, in a stream: finds the encoding (BOM, then
  * HTTP header, then XML declaration, else UTF-8; an override beats all), converts through
- * iconv, and reads bad bytes in UTF-8 as windows-1252.  Source: RFC 7303, and
- * ../shared/feeds.md for what servers really send.  Pure: no I/O, no logging. */
+ * iconv, and reads bad bytes in UTF-8 as windows-1252.  A label that the bytes prove
+ * wrong is not believed.  Source: RFC 7303, and ../shared/feeds.md for what servers
+ * really send.  Pure: no I/O, no logging. */
+#include <stdbool.h>
 #include <stddef.h>
 #include "str.h"
 
 struct charset;
 
-/* Gets clean UTF-8, any split.  Non-zero stops the conversion and is returned by
+/* Gets clean UTF-8, any split: no overlong forms, no surrogates, no U+FFFE and U+FFFF.
+ * Control characters pass.  Non-zero stops the conversion and is returned by
  * charset_push. */
 typedef int charset_sink(void *ctx, const char *utf8, size_t n);
 
@@ -28,4 +31,11 @@ const char *charset_name(const struct charset *c);
 
 /* How many invalid byte sequences were repaired so far. */
 unsigned long charset_repairs(const struct charset *c);
+
+/* Was a label present that is unknown, or that the bytes prove wrong? */
+bool charset_mislabelled(const struct charset *c);
+
+/* The charset parameter inside a Content-Type value, borrowed; empty when there is
+ * none. */
+struct str charset_of_content_type(struct str content_type);
 #endif
