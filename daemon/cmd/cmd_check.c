@@ -117,32 +117,6 @@ static void show_sum(const struct config *c, const struct check_tests *tests)
     putchar('\n');
 }
 
-/* Rules use a set as it stands; one that no rule uses would never be read. */
-static int check_sets(const struct config *c)
-{
-    int bad = 0;
-
-    for (size_t i = 0; i < c->n_sets; i++) {
-        const struct rule_set *set = &c->sets[i];
-        struct rule_error err;
-        struct rule *r = NULL;
-        int e = rule_parse_set(&r, set, c->sets, c->n_sets, &err);
-        if (e == -ENOMEM)
-            return e;
-        if (e < 0) {
-            struct buf b;
-            buf_init(&b, 4096);
-            (void)rule_error_show(&b, str_of(set->terms), &err);
-            fprintf(stderr, "set '%s', column %u: %s\n%s", set->name,
-                    (unsigned)err.column, err.what, b.s ? b.s : "");
-            buf_free(&b);
-            bad = -EINVAL;
-        }
-        rule_free(r);
-    }
-    return bad;
-}
-
 static int show(const struct config *c, const struct options *o,
                 struct check_tests *tests)
 {
@@ -192,13 +166,9 @@ int cmd_check(int argc, char **argv)
     }
     if (load(&c, cmd_config_path(o.config, space, sizeof space)) < 0)
         return EXIT_CONFIG;
-    r = check_sets(c);
-    if (r == 0)
-        r = show(c, &o, &tests);
-    if (r < 0 && r != -EINVAL)
+    r = show(c, &o, &tests);
+    if (r < 0)
         fprintf(stderr, "feedwatch: %s\n", strerror(-r));
     config_unref(c);
-    if (r < 0)
-        return r == -EINVAL ? EXIT_CONFIG : EXIT_RUN;
-    return tests.failed ? EXIT_RUN : EXIT_OK;
+    return r < 0 || tests.failed ? EXIT_RUN : EXIT_OK;
 }

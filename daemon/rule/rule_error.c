@@ -26,30 +26,49 @@ static void cut_whole(char *s)
     s[at] = '\0';
 }
 
+/* Say which set the place is in, and move it to where the rule names the set. */
+static size_t put_set(struct rule_error *err, const struct rule_within *in,
+                      uint32_t column)
+{
+    struct str terms = str_of(in->set->terms);
+    uint32_t line = 1, from = 0, at = 1;
+    struct rule_piece name = rule_piece(str_of(in->set->name));
+    int n;
+
+    for (size_t i = 0, len; i < terms.n && at < column; i += len, at++)
+        if (utf8_get(terms.s + i, terms.n - i, &len) == '\n') {
+            line++;
+            from = at;
+        }
+    if (memchr(terms.s, '\n', terms.n))
+        n = snprintf(err->what, sizeof err->what, "in @%s, line %u, column %u: ", name.s,
+                     (unsigned)line, (unsigned)(column - from));
+    else
+        n = snprintf(err->what, sizeof err->what, "in @%s, column %u: ", name.s,
+                     (unsigned)column);
+    err->column = in->outer_column;
+    err->width = in->outer_width;
+    return n > 0 ? (size_t)n : 0;
+}
+
 void rule_fail(struct rule_parse *p, uint32_t column, uint32_t width, const char *fmt,
                ...)
 {
-    const struct rule_within *in = p->within;
+    struct rule_error *err = p->err;
     size_t n = 0;
     va_list ap;
 
     if (p->error)
         return;
     p->error = -EINVAL;
-    if (in && in->outer_column) {
-        int r = snprintf(p->err->what, sizeof p->err->what,
-                         "in @%s, column %u: ", rule_piece(str_of(in->set->name)).s,
-                         (unsigned)column);
-        n = r > 0 ? (size_t)r : 0;
-        column = in->outer_column;
-        width = in->outer_width;
-    }
-    p->err->column = column;
-    p->err->width = width ? width : 1;
+    err->column = column;
+    err->width = width ? width : 1;
+    if (p->within && p->within->outer_column)
+        n = put_set(err, p->within, column);
     va_start(ap, fmt);
-    (void)vsnprintf(p->err->what + n, sizeof p->err->what - n, fmt, ap);
+    (void)vsnprintf(err->what + n, sizeof err->what - n, fmt, ap);
     va_end(ap);
-    cut_whole(p->err->what);
+    cut_whole(err->what);
 }
 
 static int warning_add(struct rule_whole *w, const char *text)

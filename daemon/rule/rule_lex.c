@@ -337,7 +337,8 @@ static bool read_field(struct rule_parse *p)
     uint32_t after = lex->at + n < lex->text.n
                          ? utf8_get(name.s + n, lex->text.n - lex->at - n, &len)
                          : 0;
-    bool known = rule_field_of(name, &lex->now.field, &lex->now.exact);
+    bool colon = after == ':' || after == 0xFF1A;
+    bool known = colon && rule_field_of(name, &lex->now.field, &lex->now.exact);
 
     if (after == 0xFF1A && known) {
         rule_fail(p, lex->now.column + (uint32_t)n, 1,

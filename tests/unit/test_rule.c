@@ -223,7 +223,7 @@ static const struct {
     { "@putim", 1, 6, "did you mean @putin" },
     { "x @a", 3, 2, "@a uses @b uses @c uses @a" },
     { "@self", 1, 5, "@self uses @self" },
-    { "x @bad", 3, 4, "in @bad, column 5: this ( is never closed" },
+    { "x @bad", 3, 4, "in @bad, line 2, column 1: this ( is never closed" },
     { "@empty", 1, 6, "@empty is empty" },
     { "3 OF (@xi, x)", 1, 1, "counts as one" },
     { "site:https://x.org/", 6, 14, "host alone" },
@@ -300,9 +300,311 @@ static void warns_of_what_is_meant_otherwise(void **state)
     }
 }
 
+/* Random trees in the shape that the parser gives them. */
+
+struct maker {
+    uint64_t seed;
+    struct rule_node pool[400];
+    struct rule_node *links[800];
+    size_t n, n_links;
+};
+
+static unsigned pick(struct maker *m, unsigned n)
+{
+    m->seed = m->seed * 6364136223846793005U + 1442695040888963407U;
+    return (unsigned)(m->seed >> 33) % n;
+}
+
+static struct rule_node *make_leaf(struct maker *m)
+{
+    static const char *const words[] = { "Xi",  "习近平", "U.S.",     "O'Brien",
+                                         "and", "10:30",  "Ὀδυσσεύς", "x-y",
+                                         "2",   "AND/OR", "c++" };
+    static const char *const phrases[] = { "AND", "Xi Jinping", "+++",     "say “no”",
+                                           "a(b", "-x",         "title:x", " a\t" };
+    static const char *const regexes[] = { "a\\/b", "x (y)\"", "[\"(]" };
+    struct rule_node *n = &m->pool[m->n++];
+
+    *n = (struct rule_node){ .field = pick(m, 2) ? RULE_ANY : pick(m, RULE_FIELDS),
+                             .exact = pick(m, 5) == 0 };
+    switch (pick(m, 6)) {
+    case 0:
+        n->op = RULE_PREFIX;
+        n->text = STR("Путин");
+        if (n->field == RULE_SITE || n->field == RULE_LANG)
+            n->field = RULE_TITLE;
+        break;
+    case 1:
+        n->op = RULE_REGEX;
+        n->text = str_of(regexes[pick(m, 3)]);
+        n->number = pick(m, 2);
+        n->exact = false;
+        break;
+    case 2:
+    case 3:
+        n->op = RULE_WORDS;
+        n->quoted = true;
+        n->text = str_of(phrases[pick(m, 8)]);
+        break;
+    default:
+        n->op = RULE_WORDS;
+        n->text = str_of(words[pick(m, 11)]);
+    }
+    if (n->field == RULE_SITE && n->op == RULE_WORDS)
+        n->text = STR("example.org");
+    return n;
+}
+
+static struct rule_node *make_node(struct maker *m, enum rule_op op, size_t children)
+{
+    struct rule_node *n = &m->pool[m->n++];
+
+    *n = (struct rule_node){ .op = op, .child = m->links + m->n_links };
+    n->n_children = children;
+    m->n_links += children;
+    return n;
+}
+
+static struct rule_node *make_term(struct maker *m)
+{
+    struct rule_node *n;
+
+    if (pick(m, 3)) {
+        n = make_leaf(m);
+        n->field = n->field >= RULE_SITE ? RULE_ANY : n->field;
+        return n;
+    }
+    n = make_node(m, RULE_OR, 2 + pick(m, 2));
+    for (size_t i = 0; i < n->n_children; i++) {
+        n->child[i] = make_leaf(m);
+        n->child[i]->field = RULE_ANY; /* so that all of them can be near */
+    }
+    return n;
+}
+
+static struct rule_node *make_chain(struct maker *m)
+{
+    struct rule_node *left = make_term(m);
+
+    for (unsigned links = 1 + pick(m, 3); links; links--) {
+        struct rule_node *n = make_node(m, pick(m, 2) ? RULE_NEAR : RULE_ONEAR, 2);
+        n->number = pick(m, 20);
+        n->child[0] = left;
+        n->child[1] = make_term(m);
+        left = n;
+    }
+    return left;
+}
+
+static struct rule_node *make_tree(struct maker *m, unsigned depth, enum rule_op parent)
+{
+    static const enum rule_op ops[] = { RULE_AND, RULE_AND,      RULE_OR,  RULE_OR,
+                                        RULE_NOT, RULE_AT_LEAST, RULE_NEAR };
+    enum rule_op op = ops[pick(m, 7)];
+    struct rule_node *n;
+
+    if (depth == 0 || pick(m, 4) == 0 || op == parent) {
+        if (pick(m, 9))
+            return make_leaf(m);
+        return make_node(m, RULE_ALL, 0);
+    }
+    if (op == RULE_NEAR)
+        return make_chain(m);
+    n = make_node(m, op, op == RULE_NOT ? 1 : 2 + pick(m, 2));
+    for (size_t i = 0; i < n->n_children; i++)
+        n->child[i] = make_tree(m, depth - 1, op);
+    if (op == RULE_AT_LEAST)
+        n->number = 1 + pick(m, (unsigned)n->n_children);
+    return n;
+}
+
+static bool same_tree(const struct rule_node *a, const struct rule_node *b)
+{
+    bool same = a->op == b->op && a->field == b->field && a->exact == b->exact &&
+                a->quoted == b->quoted && a->number == b->number &&
+                str_eq(a->text, b->text) && a->n_children == b->n_children;
+
+    for (size_t i = 0; same && i < a->n_children; i++)
+        same = same_tree(a->child[i], b->child[i]);
+    return same;
+}
+
+static void reads_back_random_trees(void **state)
+{
+    (void)state;
+    static struct maker m;
+    size_t taken = 0;
+
+    for (unsigned i = 0; i < 20000; i++) {
+        struct rule_error err;
+        struct rule *r;
+        struct buf b;
+
+        m = (struct maker){ .seed = i };
+        struct rule_node *root = make_tree(&m, 4, RULE_ALL);
+        buf_init(&b, 1 << 20);
+        assert_int_equal(rule_canonical(&b, root), 0);
+        int e = rule_parse(&r, buf_str(&b), NULL, 0, &err);
+        if (e == -EINVAL) {
+            if (!strstr(err.what, "absence") && !strstr(err.what, "never stand"))
+                fail_msg("seed %u: %s: column %u: %s", i, b.s, err.column, err.what);
+        } else {
+            assert_int_equal(e, 0);
+            if (!same_tree(root, r->root))
+                fail_msg("seed %u: %s", i, b.s);
+            rule_free(r);
+            taken++;
+        }
+        buf_free(&b);
+    }
+    assert_true(taken > 10000);
+}
+
+/* rule, what is shown */
+static const char *const shown[][2] = {
+    { "Putin AND (Xi OR", "    Putin AND (Xi OR\n                  ^^\n" },
+    { "a \"b", "    a \"b\n      ^\n" },
+    { "习近平 AND )", "    习近平 AND )\n               ^\n" },
+    { "é\xCC\x81 )", "    é\xCC\x81 )\n      ^\n" },
+    { "one\ntwo )\nthree", "    two )\n        ^\n" },
+    { "a\t\x1b[1m", "    a \xEF\xBF\xBD[1m\n      ^\n" },
+    { "", "    \n    ^\n" },
+};
+
+static void shows_the_place_with_a_caret(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        struct rule_error err;
+        struct rule *r;
+        struct buf b;
+
+        assert_int_equal(rule_parse(&r, str_of(shown[i][0]), NULL, 0, &err), -EINVAL);
+        buf_init(&b, 1000);
+        assert_int_equal(rule_error_show(&b, str_of(shown[i][0]), &err), 0);
+        assert_string_equal(b.s, shown[i][1]);
+        buf_free(&b);
+    }
+}
+
+static void cuts_long_lines_around_the_place(void **state)
+{
+    (void)state;
+    char text[501];
+    struct rule_error err;
+    struct rule *r;
+    struct buf b;
+
+    for (size_t i = 0; i < 500; i++)
+        text[i] = "word "[i % 5];
+    text[500] = '\0';
+    text[300] = ')';
+    assert_int_equal(rule_parse(&r, str_of(text), NULL, 0, &err), -EINVAL);
+    assert_int_equal(err.column, 301);
+    buf_init(&b, 1000);
+    assert_int_equal(rule_error_show(&b, str_of(text), &err), 0);
+
+    const char *line = strchr(b.s, '\n') + 1, *paren = strchr(b.s, ')');
+    /* the mark of the cut before it takes three bytes and one column */
+    assert_int_equal(strchr(line, '^') - line, paren - b.s - 2);
+    assert_true(line - b.s < 90);
+    buf_free(&b);
+}
+
+/* A rule of `n` times `piece` between `open` and `close`. */
+static int parse_many(const char *open, const char *piece, size_t n, const char *close,
+                      struct rule_error *err)
+{
+    struct buf b;
+    struct rule *r = NULL;
+
+    buf_init(&b, 1 << 24);
+    buf_puts(&b, open);
+    for (size_t i = 0; i < n; i++)
+        buf_puts(&b, piece);
+    buf_puts(&b, close);
+    assert_int_equal(b.error, 0);
+    int e = rule_parse(&r, buf_str(&b), NULL, 0, err);
+    rule_free(r);
+    buf_free(&b);
+    return e;
+}
+
+static void keeps_its_bounds(void **state)
+{
+    (void)state;
+    struct rule_error err;
+
+    assert_int_equal(parse_many("a", "(b OR c ", 48, "", &err), -EINVAL);
+    assert_non_null(strstr(err.what, "never closed"));
+    assert_int_equal(parse_many("", "(", 150, "x", &err), -EINVAL);
+    assert_non_null(strstr(err.what, "never closed"));
+    assert_int_equal(parse_many("", "(", 100000, "x", &err), -EINVAL);
+    assert_non_null(strstr(err.what, "deeply"));
+    assert_int_equal(parse_many("", "NOT NOT ", 49, "x", &err), 0);
+    assert_int_equal(parse_many("", "NOT NOT ", 50, "x", &err), -EINVAL);
+    assert_non_null(strstr(err.what, "deeply"));
+    assert_int_equal(parse_many("a", " NEAR/1 b", 31, "", &err), 0);
+    assert_int_equal(parse_many("a", " NEAR/1 b", 32, "", &err), -EINVAL);
+    assert_non_null(strstr(err.what, "chain"));
+    assert_int_equal(parse_many("", "word ", 99999, "", &err), 0);
+    assert_int_equal(parse_many("", "word ", 100000, "", &err), -EINVAL);
+    assert_non_null(strstr(err.what, "more than 100000"));
+    assert_int_equal(parse_many("\"", "longword", 131071, "\"", &err), 0);
+    assert_int_equal(parse_many("\"", "longword", 131072, "\"", &err), -EINVAL);
+    assert_non_null(strstr(err.what, "longer"));
+}
+
+static void bounds_the_expansion_of_sets(void **state)
+{
+    (void)state;
+    struct rule_set bomb[20];
+    char name[20][8], terms[20][64];
+    struct rule_error err;
+    struct rule *r = NULL;
+
+    for (int i = 0; i < 20; i++) {
+        snprintf(name[i], sizeof name[i], "s%d", i);
+        snprintf(terms[i], sizeof terms[i], i < 19 ? "@s%d @s%d @s%d" : "x", i + 1, i + 1,
+                 i + 1);
+        bomb[i] = (struct rule_set){ name[i], terms[i] };
+    }
+    assert_int_equal(rule_parse(&r, STR("@s0"), bomb, 20, &err), -EINVAL);
+    assert_non_null(strstr(err.what, "more than 100000"));
+}
+
+static void parses_sets_alone(void **state)
+{
+    (void)state;
+    struct rule_error err;
+    struct rule *r;
+
+    assert_int_equal(rule_parse_set(&r, &sets[0], sets, N_SETS, &err), 0);
+    assert_int_equal(r->root->n_children, 4);
+    assert_int_equal(r->root->child[1]->column, 4);
+    assert_null(r->warning);
+    rule_free(r);
+    assert_int_equal(rule_parse_set(&r, &sets[8], sets, N_SETS, &err), -EINVAL);
+    assert_int_equal(err.column, 5);
+    assert_int_equal(rule_parse_set(&r, &sets[3], sets, N_SETS, &err), -EINVAL);
+    assert_non_null(strstr(err.what, "@a uses @b uses @c uses @a"));
+    assert_int_equal(rule_parse_set(&r, &sets[9], sets, N_SETS, &err), -EINVAL);
+
+    struct rule_set line = { "line", "Xi Jinping\nPutin" };
+    assert_int_equal(rule_parse_set(&r, &line, NULL, 0, &err), 0);
+    assert_non_null(strstr(r->warning[0], "write \"Xi Jinping\""));
+    rule_free(r);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(writes_the_canonical_form),
     cmocka_unit_test(points_at_what_is_wrong),
     cmocka_unit_test(warns_of_what_is_meant_otherwise),
+    cmocka_unit_test(reads_back_random_trees),
+    cmocka_unit_test(shows_the_place_with_a_caret),
+    cmocka_unit_test(cuts_long_lines_around_the_place),
+    cmocka_unit_test(keeps_its_bounds),
+    cmocka_unit_test(bounds_the_expansion_of_sets),
+    cmocka_unit_test(parses_sets_alone),
 };
 TEST_MAIN(tests)
