@@ -473,6 +473,10 @@ static enum transfer_next follow(struct transfer *t, struct fetch_result *r)
 
     if (wait > t->retry_after_s)
         t->retry_after_s = wait;
+    if (t->junk_over) { /* libcurl looks at Location when the answer is over */
+        set_why(r, FETCH_BAD, "HTTP %ld with an endless body", r->http_status);
+        return TRANSFER_DONE;
+    }
     (void)curl_easy_getinfo(t->slot->easy, CURLINFO_REDIRECT_URL, &target);
     if (!target) {
         set_why(r, FETCH_BAD, "HTTP %ld without a usable Location", r->http_status);

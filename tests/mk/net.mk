@@ -2,3 +2,4 @@
 PKGLIB += $(shell $(PKG_CONFIG) --libs libcares 2>/dev/null || echo -lcares)
 
 $(B)/tests/test_fetch: $(B)/tests/unit/origin.o $(B)/tests/unit/names.o
+$(B)/tests/test_fetch: PKGLIB += -lz

@@ -193,8 +193,7 @@ void origin_free(struct origin *o)
         pthread_join(c->thread, NULL);
         free(c);
     }
-    for (unsigned i = 0; i < o->requests; i++)
-        free(o->heads[i]);
+    origin_forget(o);
     free(o->heads);
     close(o->fd);
     close(o->stop[0]);
@@ -230,4 +229,12 @@ char *origin_request(struct origin *o, unsigned i)
     char *s = i < o->requests ? strdup(o->heads[i]) : NULL;
     pthread_mutex_unlock(&o->lock);
     return s;
+}
+
+void origin_forget(struct origin *o)
+{
+    pthread_mutex_lock(&o->lock);
+    while (o->requests > 0)
+        free(o->heads[--o->requests]);
+    pthread_mutex_unlock(&o->lock);
 }

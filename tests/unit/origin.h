@@ -24,6 +24,7 @@ unsigned origin_connections(struct origin *o);
 unsigned origin_requests(struct origin *o);
 /* Copy of the head of request `i`, to be freed; NULL when there were fewer. */
 char *origin_request(struct origin *o, unsigned i);
+void origin_forget(struct origin *o); /* the requests so far */
 
 /* False when the peer is gone. */
 bool origin_send(struct origin_conn *c, const void *bytes, size_t n);
