@@ -3,6 +3,7 @@
 /* Where alerts go: one small interface, one file per kind (sink_log, sink_desktop, ...).
  * Sinks know alerts, no feeds and no store.  The dispatcher hands over committed alerts
  * in order and moves the sink's cursor to what it reports as delivered. */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "alert.h"
@@ -22,9 +23,12 @@ struct sink_ops {
                    struct buf *why);
     /* The highest sequence number that is delivered for good; -1: none since start. */
     int64_t (*delivered)(struct sink *s);
-    /* Readable when delivered() moved or a busy sink has room; -1: deliver() is
-     * synchronous. */
+    /* Readable when delivered() moved, a busy sink has room or trouble() changed; cleared
+     * by delivered().  -1: deliver() is synchronous. */
     int (*fd)(struct sink *s);
+    /* What keeps a sink with a thread of its own from delivering: true and one line in
+     * `why`, as long as it lasts; false when nothing does. */
+    bool (*trouble)(struct sink *s, struct buf *why);
     /* The file may have been moved: open it again.  0 or -errno. */
     int (*reopen)(struct sink *s);
     /* End within `deadline_ms`, whatever hangs.  Frees `s`. */
@@ -39,7 +43,9 @@ int sink_log_new(struct sink **out, const char *name, const char *path,
                  enum alert_format f, struct buf *why);
 
 /* Desktop notifications by libnotify, from a thread of its own: a server that hangs or is
- * absent stalls nobody. */
+ * absent stalls nobody.  It is tried again until one answers; alerts that wait longer than
+ * ten minutes are only counted, in the next bubble.  More alerts than may pop up (five at
+ * once, then one in ten seconds) share one bubble with a list. */
 int sink_desktop_new(struct sink **out, const char *name, struct buf *why);
 
 /* Is there a session bus to talk to? */

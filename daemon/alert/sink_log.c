@@ -174,6 +174,13 @@ static int log_fd(struct sink *sink)
     return -1;
 }
 
+static bool log_trouble(struct sink *sink, struct buf *why)
+{
+    (void)sink; /* deliver() says it all */
+    (void)why;
+    return false;
+}
+
 static int log_reopen(struct sink *sink)
 {
     struct sink_log *s = self(sink);
@@ -200,6 +207,7 @@ static const struct sink_ops log_ops = {
     .deliver = log_deliver,
     .delivered = log_delivered,
     .fd = log_fd,
+    .trouble = log_trouble,
     .reopen = log_reopen,
     .free = log_free,
 };

@@ -1,0 +1,442 @@
+/* Desktop notifications: a bounded queue and the one thread that may talk to libnotify,
+ * so that a server that hangs stalls nobody else. */
+#include "sink.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "clock.h"
+#include "sink_desktop_impl.h"
+
+#define QUEUE_MAX 64
+
+struct desktop {
+    struct sink sink; /* first: the outside knows only this */
+    char *name;
+    struct desktop_limits limits;
+    pthread_t thread;
+    int wake_fd;  /* for the thread: there is something to do */
+    int event_fd; /* for the outside: see sink_ops.fd */
+
+    pthread_mutex_t lock; /* guards what follows; never held while libnotify works */
+    pthread_cond_t end;
+    struct held *first, **last;
+    size_t queued;
+    bool full; /* deliver() had to refuse some */
+    bool stop, ended;
+    int64_t delivered; /* -1: none yet */
+    char trouble[200]; /* "": none */
+    unsigned refs;     /* the outside and the thread: a thread that hangs at the end keeps
+                          its memory */
+};
+
+/* What only the thread knows. */
+struct worker {
+    struct desktop *d;
+    struct notifier *notifier;
+    struct pile pile;
+    int64_t tokens_ms; /* bubbles that may be shown now, in units of refill_ms */
+    int64_t filled_ms; /* when that was */
+    int64_t retry_at_ms;
+    unsigned failures; /* in a row */
+};
+
+/* libnotify has state that is not for two threads, and the thread of a sink that ended
+ * while it hung may still be in there. */
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
+static struct desktop *self(struct sink *s)
+{
+    return (struct desktop *)s;
+}
+
+static void poke(int fd)
+{
+    uint64_t one = 1;
+
+    if (write(fd, &one, sizeof one) < 0)
+        (void)0; /* full: it is readable, which is all we want */
+}
+
+static void clear(int fd)
+{
+    uint64_t count;
+
+    if (read(fd, &count, sizeof count) < 0)
+        (void)0; /* was clear */
+}
+
+static void drop_ref(struct desktop *d)
+{
+    pthread_mutex_lock(&d->lock);
+    unsigned left = --d->refs;
+    pthread_mutex_unlock(&d->lock);
+    if (left)
+        return;
+    for (struct held *h = d->first, *next; h; h = next) {
+        next = h->next;
+        free(h);
+    }
+    close(d->wake_fd);
+    close(d->event_fd);
+    pthread_cond_destroy(&d->end);
+    pthread_mutex_destroy(&d->lock);
+    free(d->name);
+    free(d);
+}
+
+/* ---- the thread */
+
+/* Move what is queued to the pile.  False: it is time to end. */
+static bool take_queue(struct worker *w)
+{
+    struct desktop *d = w->d;
+
+    clear(d->wake_fd);
+    pthread_mutex_lock(&d->lock);
+    bool stop = d->stop, room = d->full && d->queued;
+    struct held *h = d->first;
+    d->first = NULL;
+    d->last = &d->first;
+    d->queued = 0;
+    d->full = false;
+    pthread_mutex_unlock(&d->lock);
+    while (h) {
+        struct held *next = h->next;
+        h->next = NULL;
+        pile_add(&w->pile, h);
+        h = next;
+    }
+    if (room)
+        poke(d->event_fd);
+    return !stop;
+}
+
+static void report(struct desktop *d, int64_t delivered, const char *trouble)
+{
+    pthread_mutex_lock(&d->lock);
+    bool news = strcmp(d->trouble, trouble) != 0 || delivered > d->delivered;
+    if (delivered > d->delivered)
+        d->delivered = delivered;
+    snprintf(d->trouble, sizeof d->trouble, "%s", trouble);
+    pthread_mutex_unlock(&d->lock);
+    if (news)
+        poke(d->event_fd);
+}
+
+static void refill(struct worker *w, int64_t now)
+{
+    int64_t most = (int64_t)w->d->limits.burst * w->d->limits.refill_ms;
+
+    w->tokens_ms += now - w->filled_ms;
+    w->filled_ms = now;
+    if (w->tokens_ms > most)
+        w->tokens_ms = most;
+}
+
+/* The first alert of the pile as a pile of its own. */
+static struct pile split_first(struct pile *p)
+{
+    struct pile one = { .missed = p->missed };
+
+    pile_add(&one, p->held[0]);
+    return one;
+}
+
+static void shown(struct worker *w, bool single)
+{
+    struct pile *p = &w->pile;
+    int64_t seq = p->last_seq;
+
+    w->failures = 0;
+    w->tokens_ms -= w->d->limits.refill_ms;
+    p->missed = 0;
+    if (single) {
+        seq = p->held[0]->alert.seq;
+        free(p->held[0]);
+        p->n--;
+        memmove(p->held, p->held + 1, p->n * sizeof p->held[0]);
+    } else {
+        pile_clear(p);
+    }
+    report(w->d, seq, "");
+}
+
+static void failed(struct worker *w, int64_t now, const char *why)
+{
+    const struct desktop_limits *l = &w->d->limits;
+    struct pile *p = &w->pile;
+    int64_t wait = l->retry_min_ms << (w->failures < 16 ? w->failures : 16);
+
+    w->failures++;
+    w->retry_at_ms = now + (wait < l->retry_max_ms ? wait : l->retry_max_ms);
+    if (now - p->since_ms < l->give_up_ms) {
+        report(w->d, -1, why);
+        return;
+    }
+    p->missed += p->n + p->more;
+    pile_clear(p);
+    report(w->d, p->last_seq, why);
+}
+
+/* Show what may be shown now.  How long to wait for more, in ms; below 0: until woken. */
+static int64_t work(struct worker *w)
+{
+    const struct desktop_limits *l = &w->d->limits;
+    struct pile *p = &w->pile;
+    int64_t now = clock_mono_ms();
+    struct buf why;
+
+    refill(w, now);
+    if (p->n == 0)
+        return -1;
+    if (now < w->retry_at_ms)
+        return w->retry_at_ms - now;
+    if (w->tokens_ms < l->refill_ms)
+        return l->refill_ms - w->tokens_ms;
+    /* Each its own bubble as long as there are enough of them for all that waits. */
+    bool single = !p->more && (int64_t)p->n <= w->tokens_ms / l->refill_ms;
+    struct pile one = single ? split_first(p) : *p;
+    buf_init(&why, 180);
+    int r = notifier_show(w->notifier, &one, &why);
+    if (r == 0)
+        shown(w, single);
+    else
+        failed(w, clock_mono_ms(), why.s ? why.s : "out of memory");
+    buf_free(&why);
+    return 0;
+}
+
+static void run(struct desktop *d)
+{
+    struct worker w = { .d = d, .filled_ms = clock_mono_ms() };
+
+    w.tokens_ms = (int64_t)d->limits.burst * d->limits.refill_ms;
+    if (notifier_new(&w.notifier, d->wake_fd, d->limits.ping_ms) < 0) {
+        report(d, -1, "out of memory");
+        return;
+    }
+    while (take_queue(&w)) {
+        int64_t wait = work(&w);
+        if (wait && notifier_wait(w.notifier, wait)) {
+            w.retry_at_ms = 0; /* a server has come: try at once */
+            w.failures = 0;
+        }
+    }
+    pile_clear(&w.pile);
+    notifier_free(w.notifier);
+}
+
+static void *thread_main(void *arg)
+{
+    struct desktop *d = arg;
+
+    pthread_mutex_lock(&one_at_a_time);
+    run(d);
+    pthread_mutex_unlock(&one_at_a_time);
+
+    pthread_mutex_lock(&d->lock);
+    d->ended = true;
+    pthread_cond_signal(&d->end);
+    pthread_mutex_unlock(&d->lock);
+    drop_ref(d);
+    return NULL;
+}
+
+/* ---- the outside */
+
+static int desktop_deliver(struct sink *sink, const struct alert *const *alerts, size_t n,
+                           struct buf *why)
+{
+    struct desktop *d = self(sink);
+    int64_t now = clock_mono_ms();
+    size_t i = 0;
+    int r = 0;
+
+    pthread_mutex_lock(&d->lock);
+    for (; i < n && d->queued < QUEUE_MAX; i++) {
+        struct held *h = held_new(alerts[i], now);
+        if (!h) {
+            r = -ENOMEM;
+            break;
+        }
+        *d->last = h;
+        d->last = &h->next;
+        d->queued++;
+    }
+    d->full = i < n;
+    pthread_mutex_unlock(&d->lock);
+    if (i)
+        poke(d->wake_fd);
+    if (r < 0 && i == 0) {
+        buf_puts(why, "out of memory");
+        return r;
+    }
+    return (int)i;
+}
+
+static int64_t desktop_delivered(struct sink *sink)
+{
+    struct desktop *d = self(sink);
+
+    clear(d->event_fd); /* before looking: what comes later makes it readable again */
+    pthread_mutex_lock(&d->lock);
+    int64_t seq = d->delivered;
+    pthread_mutex_unlock(&d->lock);
+    return seq;
+}
+
+static int desktop_fd(struct sink *sink)
+{
+    return self(sink)->event_fd;
+}
+
+static bool desktop_trouble(struct sink *sink, struct buf *why)
+{
+    struct desktop *d = self(sink);
+
+    pthread_mutex_lock(&d->lock);
+    bool trouble = d->trouble[0];
+    if (trouble)
+        buf_puts(why, d->trouble);
+    pthread_mutex_unlock(&d->lock);
+    return trouble;
+}
+
+static int desktop_reopen(struct sink *sink)
+{
+    (void)sink;
+    return 0;
+}
+
+/* Let the thread end, or after the deadline leave it and its memory alone. */
+static void desktop_free(struct sink *sink, int64_t deadline_ms)
+{
+    struct desktop *d = self(sink);
+    struct timespec until;
+
+    if (!d)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + deadline_ms % 1000 * 1000000;
+    until.tv_sec += deadline_ms / 1000 + ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+
+    pthread_mutex_lock(&d->lock);
+    d->stop = true;
+    poke(d->wake_fd);
+    while (!d->ended && pthread_cond_timedwait(&d->end, &d->lock, &until) != ETIMEDOUT)
+        ;
+    bool ended = d->ended;
+    pthread_mutex_unlock(&d->lock);
+    if (ended)
+        pthread_join(d->thread, NULL);
+    else
+        pthread_detach(d->thread);
+    drop_ref(d);
+}
+
+static const struct sink_ops desktop_ops = {
+    .type = "desktop",
+    .deliver = desktop_deliver,
+    .delivered = desktop_delivered,
+    .fd = desktop_fd,
+    .trouble = desktop_trouble,
+    .reopen = desktop_reopen,
+    .free = desktop_free,
+};
+
+/* Without signals: those are for the main thread. */
+static int start_thread(struct desktop *d)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int r = pthread_create(&d->thread, NULL, thread_main, d);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (r == 0)
+        pthread_setname_np(d->thread, "desktop");
+    return -r;
+}
+
+static struct desktop *desktop_alloc(const char *name, const struct desktop_limits *l)
+{
+    struct desktop *d = calloc(1, sizeof *d);
+    pthread_condattr_t attr;
+
+    if (!d)
+        return NULL;
+    d->name = strdup(name);
+    d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    d->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!d->name || d->wake_fd < 0 || d->event_fd < 0) {
+        if (d->wake_fd >= 0)
+            close(d->wake_fd);
+        if (d->event_fd >= 0)
+            close(d->event_fd);
+        free(d->name);
+        free(d);
+        return NULL;
+    }
+    d->sink = (struct sink){ &desktop_ops, d->name };
+    d->limits = *l;
+    d->last = &d->first;
+    d->delivered = -1;
+    d->refs = 2;
+    pthread_mutex_init(&d->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&d->end, &attr);
+    pthread_condattr_destroy(&attr);
+    return d;
+}
+
+int sink_desktop_new_with(struct sink **out, const char *name,
+                          const struct desktop_limits *limits, struct buf *why)
+{
+    struct desktop *d = desktop_alloc(name, limits);
+    int r = d ? start_thread(d) : -ENOMEM;
+
+    if (r < 0) {
+        buf_printf(why, "%s: %s", name, strerror(-r));
+        if (d) {
+            d->refs = 1;
+            drop_ref(d);
+        }
+        return r;
+    }
+    *out = &d->sink;
+    return 0;
+}
+
+int sink_desktop_new(struct sink **out, const char *name, struct buf *why)
+{
+    static const struct desktop_limits limits = DESKTOP_LIMITS;
+
+    return sink_desktop_new_with(out, name, &limits, why);
+}
+
+int sink_desktop_possible(void)
+{
+    const char *address = getenv("DBUS_SESSION_BUS_ADDRESS");
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    struct stat st;
+    char path[200];
+
+    if (address && address[0])
+        return strncmp(address, "autolaunch:", 11) != 0;
+    if (!runtime || !runtime[0])
+        return 0;
+    int n = snprintf(path, sizeof path, "%s/bus", runtime);
+    return n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 &&
+           S_ISSOCK(st.st_mode);
+}
