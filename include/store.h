@@ -22,7 +22,10 @@ enum store_mode {
 struct store;
 
 /* Open the store in directory `dir` (made with mode 0700 when missing and STORE_WRITE).
- * 0, or -errno with one line for people in `why`. */
+ * 0; 1: what was there is damaged or foreign and was moved aside, the store starts anew
+ * (`why` names the new place of the old file); or -errno with one line for people in
+ * `why`: -EBUSY a writer holds it already (`why` has its pid), -ENOENT there is none yet
+ * (STORE_READ), -EPROTO written by a newer version, or (STORE_READ) by an older one. */
 int store_open(struct store **out, const char *dir, enum store_mode mode,
                struct buf *why);
 void store_close(struct store *s);
@@ -50,7 +53,9 @@ void store_feed_done(struct store_feed *f); /* frees the strings, not f */
 
 /* Find the row of a configured feed: by name, else by URL under an old name, else make
  * one. A changed URL drops the validators and keeps the window.  0 or -errno. Call
- * between store_begin and store_end when binding many. */
+ * between store_begin and store_end when binding many: a row that was bound since
+ * store_begin is not taken for a renamed feed, its window is copied instead.  store_end
+ * commits; when a call since store_begin failed it rolls back and returns that error. */
 int store_feed_bind(struct store *s, const char *name, const char *url,
                     struct store_feed *out);
 int store_begin(struct store *s);
@@ -84,6 +89,10 @@ int store_commit(struct store *s, struct store_change *const *changes, size_t n,
 
 /* The highest sequence number, 0 when there is none; or -errno. */
 int64_t store_last_seq(struct store *s);
+
+/* Make the next alert's number greater than `seq` (an alert log may be ahead of a store
+ * that started anew).  0 or -errno. */
+int store_seq_raise(struct store *s, int64_t seq);
 
 /* A sink's cursor.  A sink never heard of starts at store_last_seq.  0 or -errno. */
 int store_cursor_read(struct store *s, const char *sink, struct store_cursor *out);

@@ -1,0 +1,95 @@
+/* The store's front: hands each call to the backend behind it. */
+#include "store.h"
+
+#include <stdlib.h>
+#include "store_impl.h"
+
+int store_open(struct store **out, const char *dir, enum store_mode mode, struct buf *why)
+{
+    return store_sqlite_open(out, dir, mode, why);
+}
+
+void store_close(struct store *s)
+{
+    if (s)
+        s->ops->close(s);
+}
+
+const char *store_why(const struct store *s)
+{
+    return s->why;
+}
+
+void store_feed_done(struct store_feed *f)
+{
+    char **owned[] = { &f->name,          &f->url,   &f->effective_url, &f->etag,
+                       &f->last_modified, &f->error, &f->title };
+
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
+        free(*owned[i]);
+        *owned[i] = NULL;
+    }
+}
+
+int store_feed_bind(struct store *s, const char *name, const char *url,
+                    struct store_feed *out)
+{
+    s->why[0] = '\0';
+    return s->ops->feed_bind(s, name, url, out);
+}
+
+int store_begin(struct store *s)
+{
+    s->why[0] = '\0';
+    return s->ops->begin(s);
+}
+
+int store_end(struct store *s)
+{
+    s->why[0] = '\0';
+    return s->ops->end(s);
+}
+
+int store_window_read(struct store *s, int64_t feed_id, struct buf *out)
+{
+    s->why[0] = '\0';
+    return s->ops->window_read(s, feed_id, out);
+}
+
+int store_commit(struct store *s, struct store_change *const *changes, size_t n,
+                 const struct store_cursor *cursors, size_t n_cursors)
+{
+    s->why[0] = '\0';
+    return s->ops->commit(s, changes, n, cursors, n_cursors);
+}
+
+int64_t store_last_seq(struct store *s)
+{
+    s->why[0] = '\0';
+    return s->ops->last_seq(s);
+}
+
+int store_seq_raise(struct store *s, int64_t seq)
+{
+    s->why[0] = '\0';
+    return s->ops->seq_raise(s, seq);
+}
+
+int store_cursor_read(struct store *s, const char *sink, struct store_cursor *out)
+{
+    s->why[0] = '\0';
+    return s->ops->cursor_read(s, sink, out);
+}
+
+int store_alerts_after(struct store *s, int64_t after, size_t max, store_alert_fn *each,
+                       void *ctx)
+{
+    s->why[0] = '\0';
+    return s->ops->alerts_after(s, after, max, each, ctx);
+}
+
+int store_feeds(struct store *s, store_feed_fn *each, void *ctx)
+{
+    s->why[0] = '\0';
+    return s->ops->feeds(s, each, ctx);
+}

@@ -1,0 +1,30 @@
+#ifndef STORE_IMPL_H
+#define STORE_IMPL_H
+/* What a backend provides; private to the store family. */
+#include "store.h"
+
+struct store_ops {
+    void (*close)(struct store *s);
+    int (*feed_bind)(struct store *s, const char *name, const char *url,
+                     struct store_feed *out);
+    int (*begin)(struct store *s);
+    int (*end)(struct store *s);
+    int (*window_read)(struct store *s, int64_t feed_id, struct buf *out);
+    int (*commit)(struct store *s, struct store_change *const *changes, size_t n,
+                  const struct store_cursor *cursors, size_t n_cursors);
+    int64_t (*last_seq)(struct store *s);
+    int (*seq_raise)(struct store *s, int64_t seq);
+    int (*cursor_read)(struct store *s, const char *sink, struct store_cursor *out);
+    int (*alerts_after)(struct store *s, int64_t after, size_t max, store_alert_fn *each,
+                        void *ctx);
+    int (*feeds)(struct store *s, store_feed_fn *each, void *ctx);
+};
+
+struct store { /* a backend's own struct begins with it */
+    const struct store_ops *ops;
+    char why[512];
+};
+
+int store_sqlite_open(struct store **out, const char *dir, enum store_mode mode,
+                      struct buf *why);
+#endif

@@ -1,0 +1,560 @@
+/* The SQLite store: opening and locking, prepared statements, commits, cursors, alerts.
+ */
+#include "store_sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DB_NAME "feedwatch.db"
+#define LOCK_NAME "feedwatch.lock"
+#define PATH_SIZE 4096
+
+#define ALERT_COLUMNS                                                                    \
+    "seq, id, time_ms, published_s, priority, watch, feed, title, link, item_id,"        \
+    " snippet, matched, sinks"
+#define FEED_COLUMNS                                                                     \
+    "id, name, url, effective_url, etag, last_modified, error, title, due_ms,"           \
+    " last_poll_ms, last_success_ms, last_change_ms, polls, not_modified, items, "       \
+    "alerts,"                                                                            \
+    " bytes, http_status, failures, learned, gone"
+
+static const char *const statement_sql[ST_COUNT] = {
+    [ST_BEGIN] = "BEGIN IMMEDIATE",
+    [ST_COMMIT] = "COMMIT",
+    [ST_ROLLBACK] = "ROLLBACK",
+    [ST_FEED_BY_NAME] = "SELECT " FEED_COLUMNS " FROM feed WHERE name = ?1",
+    [ST_FEED_BY_URL] =
+        "SELECT " FEED_COLUMNS " FROM feed WHERE url = ?1 ORDER BY last_poll_ms DESC, id",
+    [ST_FEED_ADD] = "INSERT INTO feed (name, url) VALUES (?1, ?2)",
+    [ST_FEED_RENAME] = "UPDATE feed SET name = ?2 WHERE id = ?1",
+    [ST_FEED_MOVE] = "UPDATE feed SET url = ?2, effective_url = NULL, etag = NULL,"
+                     " last_modified = NULL, gone = 0 WHERE id = ?1",
+    [ST_FEED_SET] =
+        "UPDATE feed SET effective_url = ?2, etag = ?3, last_modified = ?4, error = ?5,"
+        " title = ?6, due_ms = ?7, last_poll_ms = ?8, last_success_ms = ?9,"
+        " last_change_ms = ?10, polls = ?11, not_modified = ?12, items = ?13,"
+        " alerts = ?14, bytes = ?15, http_status = ?16, failures = ?17, learned = ?18,"
+        " gone = ?19 WHERE id = ?1",
+    [ST_FEEDS] = "SELECT " FEED_COLUMNS " FROM feed ORDER BY name",
+    [ST_WINDOW_GET] = "SELECT packed FROM window WHERE feed_id = ?1",
+    [ST_WINDOW_SET] = "INSERT INTO window (feed_id, packed) VALUES (?1, ?2)"
+                      " ON CONFLICT (feed_id) DO UPDATE SET packed = excluded.packed",
+    [ST_WINDOW_COPY] = "INSERT INTO window (feed_id, packed)"
+                       " SELECT ?1, packed FROM window WHERE feed_id = ?2",
+    [ST_ALERT_ADD] =
+        "INSERT INTO alert (" ALERT_COLUMNS ", feed_id, item_key)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+        " ON CONFLICT (feed_id, item_key, watch) DO NOTHING",
+    [ST_ALERTS_AFTER] =
+        "SELECT " ALERT_COLUMNS " FROM alert WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    [ST_LAST_SEQ] =
+        "SELECT max((SELECT coalesce(max(seq), 0) FROM alert),"
+        " (SELECT coalesce(max(value), 0) FROM meta WHERE key = 'seq_floor'))",
+    [ST_SEQ_FLOOR] = "INSERT INTO meta (key, value) VALUES ('seq_floor', ?1)"
+                     " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    [ST_CURSOR_GET] = "SELECT seq, failures, retry_ms FROM cursor WHERE sink = ?1",
+    [ST_CURSOR_SET] =
+        "INSERT INTO cursor (sink, seq, failures, retry_ms) VALUES (?1, ?2, ?3, ?4)"
+        " ON CONFLICT (sink) DO UPDATE SET seq = excluded.seq,"
+        " failures = excluded.failures, retry_ms = excluded.retry_ms",
+};
+
+/* --- errors and statements --- */
+
+int sqlite_errno(sqlite3 *db, int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return 0;
+    case SQLITE_FULL:
+        return -ENOSPC;
+    case SQLITE_IOERR:
+        if (rc == SQLITE_IOERR_NOMEM)
+            return -ENOMEM;
+        switch (db ? sqlite3_system_errno(db) : 0) {
+        case ENOSPC:
+        case EDQUOT:
+        case EFBIG:
+            return -ENOSPC;
+        default:
+            return -EIO;
+        }
+    case SQLITE_NOMEM:
+        return -ENOMEM;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return -EBUSY;
+    case SQLITE_READONLY:
+        return -EROFS;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return -EUCLEAN;
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return -EACCES;
+    case SQLITE_TOOBIG:
+        return -E2BIG;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_RANGE:
+        return -EINVAL;
+    default:
+        return -EIO;
+    }
+}
+
+int sqlite_fail(struct store_sqlite *s, int rc, const char *doing)
+{
+    int r = sqlite_errno(s->db, rc);
+
+    snprintf(s->base.why, sizeof s->base.why, "%s: %s", doing, sqlite3_errmsg(s->db));
+    return r ? r : -EIO;
+}
+
+sqlite3_stmt *sqlite_statement(struct store_sqlite *s, enum statement which, int *r)
+{
+    if (!s->stmt[which]) {
+        int rc = sqlite3_prepare_v3(s->db, statement_sql[which], -1,
+                                    SQLITE_PREPARE_PERSISTENT, &s->stmt[which], NULL);
+        if (rc != SQLITE_OK) {
+            *r = sqlite_fail(s, rc, "preparing a statement");
+            return NULL;
+        }
+    }
+    return s->stmt[which];
+}
+
+int sqlite_run(struct store_sqlite *s, sqlite3_stmt *st, const char *doing)
+{
+    int rc = sqlite3_step(st);
+    int r = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : sqlite_fail(s, rc, doing);
+
+    sqlite3_reset(st); /* its result is the step's again */
+    sqlite3_clear_bindings(st);
+    return r;
+}
+
+static int run_plain(struct store_sqlite *s, enum statement which, const char *doing)
+{
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, which, &r);
+
+    return st ? sqlite_run(s, st, doing) : r;
+}
+
+/* A full disk or I/O error has rolled back already; asking again would be an error. */
+static void roll_back(struct store_sqlite *s)
+{
+    char kept[sizeof s->base.why];
+
+    if (sqlite3_get_autocommit(s->db))
+        return;
+    memcpy(kept, s->base.why, sizeof kept);
+    (void)run_plain(s, ST_ROLLBACK, "rolling back");
+    memcpy(s->base.why, kept, sizeof kept);
+}
+
+/* Bound texts live until the statement is reset: nothing is copied. */
+static void bind_str(sqlite3_stmt *st, int at, struct str v)
+{
+    sqlite3_bind_text64(st, at, v.n ? v.s : "", v.n, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static struct str column_str(sqlite3_stmt *st, int at)
+{
+    const char *s = (const char *)sqlite3_column_text(st, at);
+
+    return (struct str){ s ? s : "", (size_t)sqlite3_column_bytes(st, at) };
+}
+
+/* --- sequence numbers, cursors, alerts --- */
+
+static int64_t read_last_seq(struct store *base)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_LAST_SEQ, &r);
+
+    if (!st)
+        return r;
+    int rc = sqlite3_step(st);
+    int64_t seq = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0)
+                                   : sqlite_fail(s, rc, "reading the last number");
+    sqlite3_reset(st);
+    return seq;
+}
+
+static int seq_raise(struct store *base, int64_t seq)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+    int r = 0;
+
+    if (seq <= s->last_seq)
+        return 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_SEQ_FLOOR, &r);
+    if (!st)
+        return r;
+    sqlite3_bind_int64(st, 1, seq);
+    r = sqlite_run(s, st, "raising the sequence number");
+    if (r == 0)
+        s->last_seq = seq;
+    return r;
+}
+
+static int cursor_read(struct store *base, const char *sink, struct store_cursor *out)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+    struct store_cursor c = { .sink = sink };
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_CURSOR_GET, &r);
+
+    if (!st)
+        return r;
+    bind_str(st, 1, str_of(sink));
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        c.seq = sqlite3_column_int64(st, 0);
+        c.failures = sqlite3_column_int(st, 1);
+        c.retry_ms = sqlite3_column_int64(st, 2);
+    } else if (rc != SQLITE_DONE) {
+        r = sqlite_fail(s, rc, "reading a cursor");
+    }
+    sqlite3_reset(st);
+    if (rc == SQLITE_DONE) {
+        c.seq = read_last_seq(base);
+        r = c.seq < 0 ? (int)c.seq : 0;
+    }
+    if (r == 0)
+        *out = c;
+    return r;
+}
+
+static int cursor_set(struct store_sqlite *s, const struct store_cursor *c)
+{
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_CURSOR_SET, &r);
+
+    if (!st)
+        return r;
+    bind_str(st, 1, str_of(c->sink));
+    sqlite3_bind_int64(st, 2, c->seq);
+    sqlite3_bind_int(st, 3, c->failures);
+    sqlite3_bind_int64(st, 4, c->retry_ms);
+    return sqlite_run(s, st, "writing a cursor");
+}
+
+static void alert_from_row(sqlite3_stmt *st, struct alert *a)
+{
+    struct str id = column_str(st, 1);
+
+    *a = (struct alert){
+        .seq = sqlite3_column_int64(st, 0),
+        .time_ms = sqlite3_column_int64(st, 2),
+        .published_s = sqlite3_column_type(st, 3) == SQLITE_NULL
+                           ? ITEM_NO_TIME
+                           : sqlite3_column_int64(st, 3),
+        .priority = (enum alert_priority)sqlite3_column_int(st, 4),
+        .watch = column_str(st, 5),
+        .feed = column_str(st, 6),
+        .title = column_str(st, 7),
+        .link = column_str(st, 8),
+        .item_id = column_str(st, 9),
+        .snippet = column_str(st, 10),
+        .matched = column_str(st, 11),
+        .sinks = column_str(st, 12),
+    };
+    if (id.n < sizeof a->id)
+        memcpy(a->id, id.s, id.n);
+}
+
+static int alerts_after(struct store *base, int64_t after, size_t max,
+                        store_alert_fn *each, void *ctx)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+    int r = 0, rc;
+    sqlite3_stmt *st = sqlite_statement(s, ST_ALERTS_AFTER, &r);
+
+    if (!st)
+        return r;
+    sqlite3_bind_int64(st, 1, after);
+    sqlite3_bind_int64(st, 2, max > INT64_MAX ? INT64_MAX : (int64_t)max);
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+        struct alert a;
+
+        alert_from_row(st, &a);
+        r = each(ctx, &a);
+        if (r != 0)
+            break;
+    }
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        r = sqlite_fail(s, rc, "reading alerts");
+    sqlite3_reset(st);
+    return r;
+}
+
+/* --- the commit --- */
+
+static void pack_key(unsigned char out[16], const struct seen_key *k)
+{
+    for (int i = 0; i < 8; i++) {
+        out[i] = (unsigned char)(k->hi >> (56 - 8 * i));
+        out[8 + i] = (unsigned char)(k->lo >> (56 - 8 * i));
+    }
+}
+
+/* Gives `a` the next number, unless it is recorded already. */
+static int add_alert(struct store_sqlite *s, int64_t feed_id, const struct seen_key *key,
+                     struct alert *a, int64_t *seq)
+{
+    unsigned char packed[16];
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_ALERT_ADD, &r);
+
+    if (!st)
+        return r;
+    pack_key(packed, key);
+    sqlite3_bind_int64(st, 1, *seq + 1);
+    sqlite3_bind_text(st, 2, a->id, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 3, a->time_ms);
+    if (a->published_s != ITEM_NO_TIME)
+        sqlite3_bind_int64(st, 4, a->published_s);
+    sqlite3_bind_int(st, 5, (int)a->priority);
+    const struct str *text[] = { &a->watch,   &a->feed,    &a->title,   &a->link,
+                                 &a->item_id, &a->snippet, &a->matched, &a->sinks };
+    for (int i = 0; i < 8; i++)
+        bind_str(st, 6 + i, *text[i]);
+    sqlite3_bind_int64(st, 14, feed_id);
+    sqlite3_bind_blob(st, 15, packed, sizeof packed, SQLITE_STATIC);
+    r = sqlite_run(s, st, "writing an alert");
+    if (r == 0)
+        a->seq = sqlite3_changes(s->db) > 0 ? ++*seq : 0;
+    return r;
+}
+
+static int window_set(struct store_sqlite *s, int64_t feed_id, struct str window)
+{
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_WINDOW_SET, &r);
+
+    if (!st)
+        return r;
+    sqlite3_bind_int64(st, 1, feed_id);
+    sqlite3_bind_blob64(st, 2, window.s, window.n, SQLITE_STATIC);
+    return sqlite_run(s, st, "writing a window");
+}
+
+static int put_change(struct store_sqlite *s, struct store_change *c, int64_t *seq)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < c->n_alerts && r == 0; i++)
+        r = add_alert(s, c->feed_id, &c->alert_keys[i], &c->alerts[i], seq);
+    if (r == 0 && c->window.n)
+        r = window_set(s, c->feed_id, c->window);
+    if (r == 0 && c->feed)
+        r = sqlite_feed_set(s, c->feed_id, c->feed);
+    return r;
+}
+
+static int commit(struct store *base, struct store_change *const *changes, size_t n,
+                  const struct store_cursor *cursors, size_t n_cursors)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+    int64_t seq = s->last_seq;
+
+    int r = run_plain(s, ST_BEGIN, "starting a transaction");
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = put_change(s, changes[i], &seq);
+    for (size_t i = 0; i < n_cursors && r == 0; i++)
+        r = cursor_set(s, &cursors[i]);
+    if (r == 0)
+        r = run_plain(s, ST_COMMIT, "committing");
+    if (r == 0) {
+        s->last_seq = seq;
+        return 0;
+    }
+    roll_back(s);
+    for (size_t i = 0; i < n; i++) /* none of them has a number now */
+        for (size_t k = 0; k < changes[i]->n_alerts; k++)
+            changes[i]->alerts[k].seq = 0;
+    return r;
+}
+
+static int begin(struct store *base)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+
+    s->n_bound = 0;
+    s->error = 0;
+    return run_plain(s, ST_BEGIN, "starting a transaction");
+}
+
+static int end(struct store *base)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+
+    s->n_bound = 0;
+    if (s->error == 0 && !sqlite3_get_autocommit(s->db))
+        s->error = run_plain(s, ST_COMMIT, "committing");
+    roll_back(s);
+    return s->error;
+}
+
+static int window_read(struct store *base, int64_t feed_id, struct buf *out)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_WINDOW_GET, &r);
+
+    if (!st)
+        return r;
+    sqlite3_bind_int64(st, 1, feed_id);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        const void *packed = sqlite3_column_blob(st, 0);
+        r = buf_put(out, packed, (size_t)sqlite3_column_bytes(st, 0));
+    } else if (rc != SQLITE_DONE) {
+        r = sqlite_fail(s, rc, "reading a window");
+    }
+    sqlite3_reset(st);
+    return r;
+}
+
+/* --- opening --- */
+
+/* Make `dir` and what is missing above it, for the user alone. */
+static int make_dirs(const char *dir)
+{
+    char path[PATH_SIZE];
+    size_t n = strlen(dir);
+
+    if (n == 0 || n >= sizeof path)
+        return n ? -ENAMETOOLONG : -ENOENT;
+    memcpy(path, dir, n + 1);
+    for (char *p = path + 1;; p++) {
+        if (*p != '/' && *p != '\0')
+            continue;
+        char was = *p;
+        *p = '\0';
+        if (mkdir(path, 0700) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+            return -errno;
+        *p = was;
+        if (was == '\0')
+            break;
+    }
+    struct stat st;
+    if (stat(dir, &st) < 0)
+        return -errno;
+    return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+/* Take the writer's lock; it goes with the process, however that ends. */
+static int take_lock(int *out, const char *dir, struct buf *why)
+{
+    char path[PATH_SIZE + 32], pid[24] = "";
+
+    snprintf(path, sizeof path, "%s/" LOCK_NAME, dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        int r = -errno;
+        (void)buf_printf(why, "%s: %s", path, strerror(-r));
+        return r;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        int r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+        ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
+        pid[n > 0 ? strspn(pid, "0123456789") : 0] = '\0';
+        if (r == -EBUSY)
+            (void)buf_printf(why, "%s is in use by process %s", dir, *pid ? pid : "?");
+        else
+            (void)buf_printf(why, "%s: %s", path, strerror(-r));
+        close(fd);
+        return r;
+    }
+    int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n)
+        (void)0; /* a full disk: the lock holds, only its owner's name is missing */
+    *out = fd;
+    return 0;
+}
+
+static void close_sqlite(struct store *base)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+
+    for (int i = 0; i < ST_COUNT; i++)
+        sqlite3_finalize(s->stmt[i]);
+    (void)sqlite3_close(s->db);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    free(s->bound);
+    free(s);
+}
+
+static int open_in(struct store_sqlite *s, const char *dir, struct buf *why)
+{
+    char path[PATH_SIZE + 32];
+    int r = 0;
+
+    if (s->mode == STORE_WRITE) {
+        r = make_dirs(dir);
+        if (r < 0) {
+            (void)buf_printf(why, "%s: %s", dir, strerror(-r));
+            return r;
+        }
+        r = take_lock(&s->lock_fd, dir, why);
+        if (r < 0)
+            return r;
+    }
+    if (snprintf(path, sizeof path, "%s/" DB_NAME, dir) >= (int)sizeof path)
+        return -ENAMETOOLONG;
+    int fresh = sqlite_schema_open(&s->db, path, s->mode, why);
+    if (fresh < 0)
+        return fresh;
+    s->last_seq = read_last_seq(&s->base);
+    if (s->last_seq < 0) {
+        (void)buf_puts(why, s->base.why);
+        return (int)s->last_seq;
+    }
+    return fresh;
+}
+
+int store_sqlite_open(struct store **out, const char *dir, enum store_mode mode,
+                      struct buf *why)
+{
+    struct store_sqlite *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return -ENOMEM;
+    s->base.ops = &store_sqlite_ops;
+    s->mode = mode;
+    s->lock_fd = -1;
+    int r = open_in(s, dir, why);
+    if (r < 0) {
+        close_sqlite(&s->base);
+        return r;
+    }
+    *out = &s->base;
+    return r;
+}
+
+const struct store_ops store_sqlite_ops = {
+    .close = close_sqlite,
+    .feed_bind = sqlite_feed_bind,
+    .begin = begin,
+    .end = end,
+    .window_read = window_read,
+    .commit = commit,
+    .last_seq = read_last_seq,
+    .seq_raise = seq_raise,
+    .cursor_read = cursor_read,
+    .alerts_after = alerts_after,
+    .feeds = sqlite_feeds,
+};

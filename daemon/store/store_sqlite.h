@@ -1,0 +1,65 @@
+#ifndef STORE_SQLITE_H
+#define STORE_SQLITE_H
+/* What the files of the SQLite backend share. */
+#include <sqlite3.h>
+#include "store_impl.h"
+
+enum statement { /* in the order of statement_sql[] */
+                 ST_BEGIN,
+                 ST_COMMIT,
+                 ST_ROLLBACK,
+                 ST_FEED_BY_NAME,
+                 ST_FEED_BY_URL,
+                 ST_FEED_ADD,
+                 ST_FEED_RENAME,
+                 ST_FEED_MOVE,
+                 ST_FEED_SET,
+                 ST_FEEDS,
+                 ST_WINDOW_GET,
+                 ST_WINDOW_SET,
+                 ST_WINDOW_COPY,
+                 ST_ALERT_ADD,
+                 ST_ALERTS_AFTER,
+                 ST_LAST_SEQ,
+                 ST_SEQ_FLOOR,
+                 ST_CURSOR_GET,
+                 ST_CURSOR_SET,
+                 ST_COUNT,
+};
+
+struct store_sqlite {
+    struct store base; /* first */
+    sqlite3 *db;
+    sqlite3_stmt *stmt[ST_COUNT];
+    enum store_mode mode;
+    int lock_fd;      /* -1: a reader */
+    int64_t last_seq; /* of a writer: the highest number given */
+    int64_t *bound;   /* feed rows bound since store_begin */
+    size_t n_bound, cap_bound;
+    int error; /* first failure since store_begin */
+};
+
+/* The -errno for an SQLite result code; the connection's errno refines it. */
+int sqlite_errno(sqlite3 *db, int rc);
+
+/* Note why and return the -errno. */
+int sqlite_fail(struct store_sqlite *s, int rc, const char *doing);
+
+/* The prepared statement, ready for binding; NULL (and *r set) on failure. */
+sqlite3_stmt *sqlite_statement(struct store_sqlite *s, enum statement which, int *r);
+
+/* Run a statement that gives no rows and reset it.  0 or -errno. */
+int sqlite_run(struct store_sqlite *s, sqlite3_stmt *st, const char *doing);
+
+/* Open `path` and bring it up to our schema.  0, 1 (*damaged says why: not a store, or
+ * one that cannot be trusted), or -errno with `why`. */
+int sqlite_schema_open(sqlite3 **out, const char *path, enum store_mode mode,
+                       struct buf *why);
+
+extern const struct store_ops store_sqlite_ops;
+
+int sqlite_feed_bind(struct store *base, const char *name, const char *url,
+                     struct store_feed *out);
+int sqlite_feeds(struct store *base, store_feed_fn *each, void *ctx);
+int sqlite_feed_set(struct store_sqlite *s, int64_t id, const struct store_feed *f);
+#endif

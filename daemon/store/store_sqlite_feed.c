@@ -1,0 +1,245 @@
+/* Feed rows of the SQLite store: binding configured feeds, reading and writing. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "store_sqlite.h"
+
+/* A copy of a text column, NULL for NULL.  0 or -ENOMEM. */
+static int take_text(sqlite3_stmt *st, int at, char **out)
+{
+    const char *s = (const char *)sqlite3_column_text(st, at);
+
+    *out = s ? strdup(s) : NULL;
+    return s && !*out ? -ENOMEM : 0;
+}
+
+/* The columns stand in the order of FEED_COLUMNS. */
+static int feed_from_row(sqlite3_stmt *st, struct store_feed *f)
+{
+    *f = (struct store_feed){ .id = sqlite3_column_int64(st, 0) };
+    char **text[] = { &f->name,          &f->url,   &f->effective_url, &f->etag,
+                      &f->last_modified, &f->error, &f->title };
+    int64_t *number[] = { &f->due_ms,         &f->last_poll_ms, &f->last_success_ms,
+                          &f->last_change_ms, &f->polls,        &f->not_modified,
+                          &f->items,          &f->alerts,       &f->bytes };
+
+    for (int i = 0; i < 7; i++) {
+        if (take_text(st, 1 + i, text[i]) < 0) {
+            store_feed_done(f);
+            return -ENOMEM;
+        }
+    }
+    for (int i = 0; i < 9; i++)
+        *number[i] = sqlite3_column_int64(st, 8 + i);
+    f->http_status = sqlite3_column_int(st, 17);
+    f->failures = sqlite3_column_int(st, 18);
+    f->learned = sqlite3_column_int(st, 19) != 0;
+    f->gone = sqlite3_column_int(st, 20) != 0;
+    return 0;
+}
+
+/* The first row of a lookup by one text.  1 and *out, 0 when there is none, or -errno. */
+static int find(struct store_sqlite *s, enum statement which, const char *text,
+                struct store_feed *out)
+{
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, which, &r);
+
+    if (!st)
+        return r;
+    sqlite3_bind_text(st, 1, text, -1, SQLITE_STATIC);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        r = feed_from_row(st, out) < 0 ? -ENOMEM : 1;
+    else if (rc != SQLITE_DONE)
+        r = sqlite_fail(s, rc, "looking for a feed");
+    sqlite3_reset(st);
+    sqlite3_clear_bindings(st);
+    return r;
+}
+
+static int set_text(struct store_sqlite *s, enum statement which, int64_t id,
+                    const char *text)
+{
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, which, &r);
+
+    if (!st)
+        return r;
+    sqlite3_bind_int64(st, 1, id);
+    sqlite3_bind_text(st, 2, text, -1, SQLITE_STATIC);
+    return sqlite_run(s, st, "changing a feed");
+}
+
+static int add(struct store_sqlite *s, const char *name, const char *url, int64_t *id)
+{
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_FEED_ADD, &r);
+
+    if (!st)
+        return r;
+    sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+    sqlite3_bind_text(st, 2, url, -1, SQLITE_STATIC);
+    r = sqlite_run(s, st, "adding a feed");
+    if (r == 0)
+        *id = sqlite3_last_insert_rowid(s->db);
+    return r;
+}
+
+static int copy_window(struct store_sqlite *s, int64_t to, int64_t from)
+{
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_WINDOW_COPY, &r);
+
+    if (!st)
+        return r;
+    sqlite3_bind_int64(st, 1, to);
+    sqlite3_bind_int64(st, 2, from);
+    return sqlite_run(s, st, "copying a window");
+}
+
+static bool is_bound(const struct store_sqlite *s, int64_t id)
+{
+    for (size_t i = 0; i < s->n_bound; i++)
+        if (s->bound[i] == id)
+            return true;
+    return false;
+}
+
+static int note_bound(struct store_sqlite *s, int64_t id)
+{
+    if (s->n_bound == s->cap_bound) {
+        size_t cap = s->cap_bound ? s->cap_bound * 2 : 64;
+        int64_t *p = realloc(s->bound, cap * sizeof *p);
+        if (!p)
+            return -ENOMEM;
+        s->bound = p;
+        s->cap_bound = cap;
+    }
+    s->bound[s->n_bound++] = id;
+    return 0;
+}
+
+/* The same address stands in the config a second time: a row of its own that knows what
+ * the other has seen. */
+static int bind_twin(struct store_sqlite *s, const char *name, const char *url,
+                     const struct store_feed *other)
+{
+    struct store_feed twin = { .learned = other->learned };
+
+    int r = add(s, name, url, &twin.id);
+    if (r == 0)
+        r = copy_window(s, twin.id, other->id);
+    if (r == 0)
+        r = sqlite_feed_set(s, twin.id, &twin);
+    return r;
+}
+
+/* Make the row of `name` as it must be, whatever was there. */
+static int settle_row(struct store_sqlite *s, const char *name, const char *url)
+{
+    struct store_feed f = { 0 };
+    int64_t id;
+
+    int r = find(s, ST_FEED_BY_NAME, name, &f);
+    if (r > 0) {
+        r = strcmp(f.url, url) ? set_text(s, ST_FEED_MOVE, f.id, url) : 0;
+    } else if (r == 0) {
+        r = find(s, ST_FEED_BY_URL, url, &f);
+        if (r > 0)
+            r = is_bound(s, f.id) ? bind_twin(s, name, url, &f)
+                                  : set_text(s, ST_FEED_RENAME, f.id, name);
+        else if (r == 0)
+            r = add(s, name, url, &id);
+    }
+    store_feed_done(&f);
+    return r;
+}
+
+static int bind_row(struct store_sqlite *s, const char *name, const char *url,
+                    struct store_feed *out)
+{
+    int r = settle_row(s, name, url);
+
+    if (r == 0)
+        r = find(s, ST_FEED_BY_NAME, name, out);
+    if (r == 0)
+        r = -EIO;
+    if (r > 0 && (r = note_bound(s, out->id)) < 0)
+        store_feed_done(out);
+    return r;
+}
+
+int sqlite_feed_bind(struct store *base, const char *name, const char *url,
+                     struct store_feed *out)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+    bool alone = sqlite3_get_autocommit(s->db) != 0;
+
+    if (!alone && s->error)
+        return s->error;
+    int r = alone ? store_begin(base) : 0;
+    if (r == 0)
+        r = bind_row(s, name, url, out);
+    if (r < 0)
+        s->error = r;
+    if (alone) {
+        int e = store_end(base);
+        if (r == 0 && e < 0)
+            store_feed_done(out);
+        r = r < 0 ? r : e;
+    }
+    return r;
+}
+
+int sqlite_feeds(struct store *base, store_feed_fn *each, void *ctx)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+    int r = 0, rc;
+    sqlite3_stmt *st = sqlite_statement(s, ST_FEEDS, &r);
+
+    if (!st)
+        return r;
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW && r == 0) {
+        struct store_feed f;
+
+        r = feed_from_row(st, &f);
+        if (r < 0)
+            break;
+        r = each(ctx, &f);
+        store_feed_done(&f);
+    }
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        r = sqlite_fail(s, rc, "reading feeds");
+    sqlite3_reset(st);
+    return r;
+}
+
+int sqlite_feed_set(struct store_sqlite *s, int64_t id, const struct store_feed *f)
+{
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_FEED_SET, &r);
+
+    if (!st)
+        return r;
+    const char *text[] = { f->effective_url, f->etag, f->last_modified, f->error,
+                           f->title };
+    int64_t number[] = {
+        f->due_ms, f->last_poll_ms, f->last_success_ms, f->last_change_ms,
+        f->polls,  f->not_modified, f->items,           f->alerts,
+        f->bytes,  f->http_status,  f->failures,        f->learned,
+        f->gone
+    };
+    sqlite3_bind_int64(st, 1, id);
+    for (int i = 0; i < 5; i++)
+        sqlite3_bind_text(st, 2 + i, text[i], -1, SQLITE_STATIC);
+    for (int i = 0; i < 13; i++)
+        sqlite3_bind_int64(st, 7 + i, number[i]);
+    r = sqlite_run(s, st, "writing a feed's state");
+    if (r == 0 && sqlite3_changes(s->db) == 0) {
+        snprintf(s->base.why, sizeof s->base.why, "there is no feed number %lld",
+                 (long long)id);
+        r = -ENOENT;
+    }
+    return r;
+}

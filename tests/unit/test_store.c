@@ -1,0 +1,390 @@
+/* store: opening, binding, commits, numbers, cursors, locking, damage, kill -9. */
+#include "test.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "store.h"
+
+static char dir[64];
+
+static int make_dir(void **state)
+{
+    (void)state;
+    snprintf(dir, sizeof dir, "/tmp/feedwatch-store.XXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+/* Flat folders only; what a test nests it takes away itself. */
+static int drop_dir(void **state)
+{
+    (void)state;
+    char command[128];
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        snprintf(command, sizeof command, "%s", dir);
+        execlp("rm", "rm", "-rf", command, (char *)NULL);
+        _exit(1);
+    }
+    return waitpid(pid, NULL, 0) == pid ? 0 : -1;
+}
+
+static struct store *open_store(enum store_mode mode)
+{
+    struct store *s = NULL;
+    struct buf why;
+
+    buf_init(&why, 1000);
+    int r = store_open(&s, dir, mode, &why);
+    if (r != 0)
+        print_error("store_open: %d %s\n", r, why.s ? why.s : "");
+    assert_int_equal(r, 0);
+    buf_free(&why);
+    return s;
+}
+
+static int64_t bind(struct store *s, const char *name, const char *url)
+{
+    struct store_feed f;
+
+    assert_int_equal(store_feed_bind(s, name, url, &f), 0);
+    assert_string_equal(f.name, name);
+    assert_string_equal(f.url, url);
+    int64_t id = f.id;
+    store_feed_done(&f);
+    return id;
+}
+
+static struct alert an_alert(const char *title)
+{
+    return (struct alert){ .id = "00112233445566778899aabbccddeeff",
+                           .time_ms = 1700000000123,
+                           .published_s = ITEM_NO_TIME,
+                           .priority = ALERT_CRITICAL,
+                           .watch = STR("w"),
+                           .feed = STR("f"),
+                           .title = str_of(title),
+                           .link = STR("https://example.org/1"),
+                           .matched = STR("Putin\nXi\n"),
+                           .sinks = STR("") };
+}
+
+static int commit_one(struct store *s, int64_t feed, uint64_t key, struct alert *a)
+{
+    struct seen_key k = { key, 1 };
+    struct store_change c = {
+        .feed_id = feed, .alert_keys = &k, .alerts = a, .n_alerts = 1
+    };
+    struct store_change *all[] = { &c };
+
+    return store_commit(s, all, 1, NULL, 0);
+}
+
+struct gathered {
+    int64_t seq[100];
+    size_t n;
+    char title[100];
+    struct alert last;
+};
+
+static int gather(void *ctx, const struct alert *a)
+{
+    struct gathered *g = ctx;
+
+    if (g->n == 100)
+        return 7;
+    g->seq[g->n++] = a->seq;
+    snprintf(g->title, sizeof g->title, "%.*s", (int)a->title.n, a->title.s);
+    g->last = *a;
+    return 0;
+}
+
+static void numbers_alerts_without_gaps_and_once(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    int64_t feed = bind(s, "f", "https://example.org/feed");
+    struct alert a = an_alert("one"), b = an_alert("two"), c = an_alert("one again");
+    struct gathered g = { 0 };
+
+    assert_int_equal(store_last_seq(s), 0);
+    assert_int_equal(commit_one(s, feed, 1, &a), 0);
+    assert_int_equal(commit_one(s, feed, 1, &c), 0);
+    assert_int_equal(commit_one(s, feed, 2, &b), 0);
+    assert_int_equal(a.seq, 1);
+    assert_int_equal(c.seq, 0);
+    assert_int_equal(b.seq, 2);
+    assert_int_equal(store_last_seq(s), 2);
+    assert_int_equal(store_alerts_after(s, 0, 10, gather, &g), 0);
+    assert_int_equal(g.n, 2);
+    assert_string_equal(g.title, "two");
+    assert_int_equal(g.last.published_s, ITEM_NO_TIME);
+    store_close(s);
+}
+
+static void gives_alerts_back_whole(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    int64_t feed = bind(s, "f", "https://example.org/feed");
+    struct alert a = an_alert("caf\xC3\xA9");
+
+    a.published_s = -5;
+    a.item_id = STR("tag:1");
+    a.snippet = STR("... text ...");
+    assert_int_equal(commit_one(s, feed, 1, &a), 0);
+    sqlite3 *db;
+    char path[100];
+    snprintf(path, sizeof path, "%s/feedwatch.db", dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK); /* anyone can read it */
+    sqlite3_stmt *st;
+    assert_int_equal(sqlite3_prepare_v2(db,
+                                        "SELECT title, matched, published_s, item_id,"
+                                        " snippet, length(item_key) FROM alert",
+                                        -1, &st, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    assert_string_equal(sqlite3_column_text(st, 0), "caf\xC3\xA9");
+    assert_string_equal(sqlite3_column_text(st, 1), "Putin\nXi\n");
+    assert_int_equal(sqlite3_column_int(st, 2), -5);
+    assert_string_equal(sqlite3_column_text(st, 3), "tag:1");
+    assert_string_equal(sqlite3_column_text(st, 4), "... text ...");
+    assert_int_equal(sqlite3_column_int(st, 5), 16);
+    sqlite3_finalize(st);
+    sqlite3_close(db);
+    store_close(s);
+}
+
+static void stops_when_the_reader_says_so(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    int64_t feed = bind(s, "f", "https://example.org/feed");
+    struct gathered g = { .n = 99 };
+
+    for (uint64_t i = 0; i < 3; i++) {
+        struct alert a = an_alert("x");
+        assert_int_equal(commit_one(s, feed, i, &a), 0);
+    }
+    assert_int_equal(store_alerts_after(s, 0, 10, gather, &g), 7);
+    g.n = 0;
+    assert_int_equal(store_alerts_after(s, 1, 1, gather, &g), 0);
+    assert_int_equal(g.n, 1);
+    assert_int_equal(g.seq[0], 2);
+    store_close(s);
+}
+
+static void remembers_a_feed_and_its_window(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    struct store_feed f;
+    struct buf w;
+
+    assert_int_equal(store_feed_bind(s, "f", "https://example.org/feed", &f), 0);
+    assert_false(f.learned);
+    assert_null(f.etag);
+    f.etag = strdup("W/\"x\"");
+    f.learned = true;
+    f.polls = 3;
+    f.http_status = 200;
+    struct store_change c = { .feed_id = f.id, .window = { "a\0b", 3 }, .feed = &f };
+    struct store_change *all[] = { &c };
+    assert_int_equal(store_commit(s, all, 1, NULL, 0), 0);
+    store_feed_done(&f);
+    store_close(s);
+
+    s = open_store(STORE_WRITE);
+    assert_int_equal(store_feed_bind(s, "f", "https://example.org/feed", &f), 0);
+    assert_string_equal(f.etag, "W/\"x\"");
+    assert_true(f.learned);
+    assert_int_equal(f.polls, 3);
+    assert_int_equal(f.http_status, 200);
+    buf_init(&w, 100);
+    assert_int_equal(store_window_read(s, f.id, &w), 0);
+    assert_int_equal(w.n, 3);
+    assert_memory_equal(w.s, "a\0b", 3);
+    buf_free(&w);
+    store_feed_done(&f);
+    store_close(s);
+}
+
+static void keeps_the_window_when_name_or_address_change(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    int64_t id = bind(s, "old", "https://example.org/feed");
+    struct store_feed f = { .etag = (char *)(uintptr_t) "x" };
+    struct store_change c = { .feed_id = id, .window = STR("window"), .feed = &f };
+    struct store_change *all[] = { &c };
+
+    assert_int_equal(store_commit(s, all, 1, NULL, 0), 0);
+    assert_int_equal(bind(s, "new", "https://example.org/feed"), id); /* renamed */
+    assert_int_equal(store_feed_bind(s, "new", "https://example.com/feed", &f), 0);
+    assert_int_equal(f.id, id); /* moved */
+    assert_null(f.etag);
+    store_feed_done(&f);
+
+    /* One address under two names: the second row knows what the first has seen. */
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(bind(s, "new", "https://example.com/feed"), id);
+    int64_t twin = bind(s, "twin", "https://example.com/feed");
+    assert_int_equal(store_end(s), 0);
+    assert_int_not_equal(twin, id);
+    struct buf w;
+    buf_init(&w, 100);
+    assert_int_equal(store_window_read(s, twin, &w), 0);
+    assert_string_equal(w.s, "window");
+    buf_free(&w);
+    store_close(s);
+}
+
+static void keeps_cursors(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    int64_t feed = bind(s, "f", "https://example.org/feed");
+    struct store_cursor c;
+    struct alert a = an_alert("x");
+
+    assert_int_equal(commit_one(s, feed, 1, &a), 0);
+    assert_int_equal(store_cursor_read(s, "log", &c), 0);
+    assert_int_equal(c.seq, 1); /* never heard of: starts at now */
+    c = (struct store_cursor){ "log", 0, 3, 99 };
+    assert_int_equal(store_commit(s, NULL, 0, &c, 1), 0);
+    assert_int_equal(store_cursor_read(s, "log", &c), 0);
+    assert_int_equal(c.seq, 0);
+    assert_int_equal(c.failures, 3);
+    assert_int_equal(c.retry_ms, 99);
+    assert_int_equal(store_seq_raise(s, 41), 0);
+    assert_int_equal(store_seq_raise(s, 7), 0);
+    assert_int_equal(store_last_seq(s), 41);
+    a.seq = 0;
+    assert_int_equal(commit_one(s, feed, 2, &a), 0);
+    assert_int_equal(a.seq, 42);
+    store_close(s);
+}
+
+static void changes_nothing_when_a_part_fails(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    int64_t feed = bind(s, "f", "https://example.org/feed");
+    struct alert a = an_alert("x");
+    struct seen_key k = { 1, 1 };
+    struct store_feed nobody = { 0 };
+    struct store_change good = {
+        .feed_id = feed, .alert_keys = &k, .alerts = &a, .n_alerts = 1
+    };
+    struct store_change bad = { .feed_id = 999, .feed = &nobody };
+    struct store_change *all[] = { &good, &bad };
+
+    assert_int_equal(store_commit(s, all, 2, NULL, 0), -ENOENT);
+    assert_string_equal(store_why(s), "there is no feed number 999");
+    assert_int_equal(a.seq, 0);
+    assert_int_equal(store_last_seq(s), 0);
+    assert_int_equal(store_commit(s, all, 1, NULL, 0), 0);
+    assert_int_equal(a.seq, 1);
+    store_close(s);
+}
+
+static int count_feed(void *ctx, const struct store_feed *f)
+{
+    (void)f;
+    ++*(int *)ctx;
+    return 0;
+}
+
+static void readers_see_commits_while_a_writer_runs(void **state)
+{
+    (void)state;
+    struct store *w = open_store(STORE_WRITE), *r = open_store(STORE_READ);
+    int feeds = 0;
+    int64_t feed = bind(w, "f", "https://example.org/feed");
+    struct alert a = an_alert("x");
+
+    assert_int_equal(commit_one(w, feed, 1, &a), 0);
+    assert_int_equal(store_last_seq(r), 1);
+    assert_int_equal(store_feeds(r, count_feed, &feeds), 0);
+    assert_int_equal(feeds, 1);
+    store_close(w);
+    assert_int_equal(store_last_seq(r), 1);
+    store_close(r);
+    r = open_store(STORE_READ); /* no writer at all */
+    assert_int_equal(store_last_seq(r), 1);
+    assert_true(commit_one(r, feed, 2, &a) < 0);
+    store_close(r);
+}
+
+static void refuses_a_second_writer(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE), *t = NULL;
+    struct buf why;
+    char pid[40];
+
+    buf_init(&why, 1000);
+    assert_int_equal(store_open(&t, dir, STORE_WRITE, &why), -EBUSY);
+    snprintf(pid, sizeof pid, "process %ld", (long)getpid());
+    assert_non_null(strstr(why.s, pid));
+    assert_null(t);
+    store_close(s);
+    store_close(open_store(STORE_WRITE));
+    buf_free(&why);
+}
+
+static void says_that_there_is_no_store(void **state)
+{
+    (void)state;
+    struct store *s = NULL;
+    struct buf why;
+
+    buf_init(&why, 1000);
+    assert_int_equal(store_open(&s, dir, STORE_READ, &why), -ENOENT);
+    assert_non_null(strstr(why.s, "feedwatch.db"));
+    buf_free(&why);
+}
+
+static void makes_private_folders(void **state)
+{
+    (void)state;
+    char deep[100];
+    struct stat st;
+    struct store *s = NULL;
+    struct buf why;
+
+    buf_init(&why, 1000);
+    snprintf(deep, sizeof deep, "%s/a/b", dir);
+    assert_int_equal(store_open(&s, deep, STORE_WRITE, &why), 0);
+    store_close(s);
+    assert_int_equal(stat(deep, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    snprintf(deep, sizeof deep, "%s/a/b/feedwatch.db", dir);
+    assert_int_equal(stat(deep, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    buf_free(&why);
+}
+
+static const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, make_dir, drop_dir)
+    T(numbers_alerts_without_gaps_and_once),
+    T(gives_alerts_back_whole),
+    T(stops_when_the_reader_says_so),
+    T(remembers_a_feed_and_its_window),
+    T(keeps_the_window_when_name_or_address_change),
+    T(keeps_cursors),
+    T(changes_nothing_when_a_part_fails),
+    T(readers_see_commits_while_a_writer_runs),
+    T(refuses_a_second_writer),
+    T(says_that_there_is_no_store),
+    T(makes_private_folders),
+};
+TEST_MAIN(tests)
