@@ -102,12 +102,13 @@ static int two(const char *s)
 static bool date_of(int year, const char *month, const char *day, const char *time,
                     int64_t *utc_s)
 {
-    static const int length[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    static const int length[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
     int m = month_of(month), d = two(day);
     int hh = two(time), mm = two(time + 3), ss = two(time + 6);
 
-    if (year < 1970 || m == 0 || d < 1 || d > length[m - 1] || hh > 23 || mm > 59 ||
-        ss > 60)
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    if (year < 1970 || m == 0 || d < 1 || d > length[m - 1] + (m == 2 && leap) ||
+        hh > 23 || mm > 59 || ss > 60)
         return false;
     *utc_s = days_from_date(year, m, d) * DAY_S + hh * 3600 + mm * 60 + ss;
     return true;

@@ -61,10 +61,12 @@ static size_t read_name(const unsigned char *q, size_t len, char *text, size_t s
 static size_t put_answers(unsigned char *q, size_t at, const char *list)
 {
     static const unsigned char head[] = { 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4 };
-    char copy[256], *save = NULL;
 
-    snprintf(copy, sizeof copy, "%s", list);
-    for (char *a = strtok_r(copy, " ", &save); a; a = strtok_r(NULL, " ", &save)) {
+    while (*list) {
+        char a[16];
+        size_t n = strcspn(list, " ");
+        snprintf(a, sizeof a, "%.*s", (int)n, list);
+        list += n + (list[n] == ' ');
         memcpy(q + at, head, sizeof head);
         inet_pton(AF_INET, a, q + at + sizeof head);
         at += sizeof head + 4;
