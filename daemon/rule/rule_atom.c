@@ -62,6 +62,8 @@ void rule_fail_token(struct rule_parse *p, const struct rule_token *t)
                       "or it must go");
         break;
     case TOKEN_COMMA:
+        if (p->small_of)
+            rule_fail(p, p->small_of, 2, "write OF in capitals, as in 2 OF (a, b, c)");
         rule_fail(p, t->column, 1,
                   "a comma stands only within OF, as in 2 OF (a, b, c); write AND or OR, "
                   "or put the text in quotes");
@@ -193,10 +195,12 @@ static struct rule_node *read_word(struct rule_parse *p)
     if (t.kind == TOKEN_WORD && is_number(t.text) && !p->error) {
         if (next->kind == TOKEN_OF)
             return read_at_least(p, &t);
-        if (next->kind == TOKEN_WORD && str_eq_nocase(next->text, STR("of")))
+        if (next->kind == TOKEN_WORD && str_eq_nocase(next->text, STR("of"))) {
+            p->small_of = next->column;
             rule_warn(p, next->column,
                       "%s is looked for as a word; did you mean %s OF (...)?",
                       rule_piece(next->text).s, rule_piece(t.text).s);
+        }
     }
     return rule_leaf(p, &t);
 }

@@ -244,6 +244,27 @@ static void lint_operator(struct rule_parse *p)
                       t->text.s + head.n);
 }
 
+/* The first symbol in a word, at `i`. */
+static void lint_symbol(struct rule_parse *p, size_t i, size_t len)
+{
+    const struct rule_token *t = &p->lex.now;
+    struct str head = { t->text.s, i }, tail = { t->text.s + i + 1, t->text.n - i - len };
+    enum rule_field field;
+    bool exact;
+
+    if (t->text.s[i] == '|' && head.n && tail.n)
+        rule_warn(p, t->column, "| is no operator; did you mean OR?");
+    else if (t->text.s[i] == '=' && rule_field_of(head, &field, &exact))
+        rule_warn(p, t->column, "= is no operator; did you mean %s:%s?",
+                  rule_piece(head).s, rule_piece(tail).s);
+    else
+        rule_warn(p, t->column,
+                  "the %s in %s does not count; if it must stand there, write \"%s\"",
+                  rule_piece((struct str){ t->text.s + i, len }).s, rule_piece(t->text).s,
+                  rule_piece(t->text).s);
+}
+
+/* Symbols are part of addresses and names. */
 static void lint_symbols(struct rule_parse *p)
 {
     const struct rule_token *t = &p->lex.now;
@@ -256,10 +277,7 @@ static void lint_symbols(struct rule_parse *p)
             return;
         }
         if (rule_is_symbol(cp) || (i == 0 && cp == '.')) {
-            rule_warn(p, t->column,
-                      "the %s in %s does not count; if it must stand there, write \"%s\"",
-                      rule_piece((struct str){ t->text.s + i, len }).s,
-                      rule_piece(t->text).s, rule_piece(t->text).s);
+            lint_symbol(p, i, len);
             return;
         }
     }
@@ -407,7 +425,8 @@ static void read_word(struct rule_parse *p)
     else if (count_word(t->text) == 0)
         fail_no_word(p);
     lint_operator(p);
-    lint_symbols(p);
+    if (p->field < RULE_LINK)
+        lint_symbols(p);
 }
 
 /* Marks */
@@ -469,9 +488,12 @@ static bool fail_near_miss(struct rule_parse *p, uint32_t cp)
 {
     uint32_t column = p->lex.column;
 
-    if (wide_form(cp))
-        rule_fail(p, column, 1, "this is a full-width or ideographic mark; write %s",
-                  wide_form(cp));
+    if (wide_form(cp) && wide_form(cp)[0] == ',')
+        rule_fail(
+            p, column, 1,
+            "this is an ideographic comma; write AND or OR, or a plain , within OF");
+    else if (wide_form(cp))
+        rule_fail(p, column, 1, "this is a full-width bracket; write %s", wide_form(cp));
     else if (rule_is_dash(cp))
         rule_fail(
             p, column, 1,

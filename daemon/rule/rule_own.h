@@ -64,6 +64,7 @@ struct rule_parse {
     bool field_set;             /* a field: stands around */
     bool by_line;               /* a set: line breaks and commas mean OR */
     unsigned depth;             /* of brackets, NOTs and sets, over all texts */
+    uint32_t small_of;          /* column of an "of" that may be meant as OF, or 0 */
     uint32_t mixed;             /* column of an AND that stands bare beside an OR, or 0 */
     struct rule_within *within; /* the sets being expanded, innermost first */
     struct rule_node **stack;   /* children not yet in their node */

@@ -55,6 +55,8 @@ static struct rule_node *read_not(struct rule_parse *p)
     rule_next(p);
 
     size_t base = p->n_stack;
+    if (p->lex.now.kind == TOKEN_NOT)
+        rule_warn(p, t.column, "excluding twice is the same as not excluding");
     rule_push(p, read_not(p));
     p->depth--;
     return rule_gather(p, rule_node_new(p, RULE_NOT, t.column), base);

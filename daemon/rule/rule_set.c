@@ -80,6 +80,7 @@ struct rule_node *rule_read_set(struct rule_parse *p, const struct rule_token *n
     struct rule_within *outer = p->within;
     struct rule_lexer lex = p->lex;
     unsigned brackets = p->brackets;
+    uint32_t small_of = p->small_of;
     bool by_line = p->by_line, nested = outer && outer->outer_column;
 
     if (!set) {
@@ -97,12 +98,14 @@ struct rule_node *rule_read_set(struct rule_parse *p, const struct rule_token *n
     };
     p->within = &within;
     p->brackets = 0;
+    p->small_of = 0;
     p->by_line = true;
 
     struct rule_node *n = expand(p, set);
 
     p->within = outer;
     p->brackets = brackets;
+    p->small_of = small_of;
     p->by_line = by_line;
     p->lex = lex;
     p->depth--;

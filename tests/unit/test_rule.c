@@ -7,6 +7,44 @@
 #include "buf.h"
 #include "rule.h"
 
+/* Allocations of the library (tests/mk/rule.mk): the one that counts down to 0 fails. */
+
+static long allocations_left = -1;
+
+static bool next_fails(void)
+{
+    return allocations_left >= 0 && allocations_left-- == 0;
+}
+
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+char *__real_strdup(const char *s);
+char *__wrap_strdup(const char *s);
+
+void *__wrap_malloc(size_t n)
+{
+    return next_fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return next_fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return next_fails() ? NULL : __real_realloc(p, n);
+}
+
+char *__wrap_strdup(const char *s)
+{
+    return next_fails() ? NULL : __real_strdup(s);
+}
+
 static const struct rule_set sets[] = {
     { "xi", "Xi\n\"Xi Jinping\"\n习近平 OR 習近平" },
     { "putin", "Putin, Путин*, 普京" },
@@ -212,6 +250,8 @@ static const struct {
     { "2 OF (a, b", 6, 1, "never closed" },
     { "2 OF (a, )", 10, 1, "missing" },
     { "a, b", 2, 1, "comma" },
+    { "2 of (a, b)", 3, 2, "OF in capitals" },
+    { "习近平，普京", 4, 1, "AND or OR" },
     { "(a, b)", 3, 1, "comma" },
     { "//", 1, 2, "regex is empty" },
     { "/abc", 1, 1, "never ends" },
@@ -264,6 +304,10 @@ static const char *const lints[][2] = {
     { "C++", "the + in C++ does not count; if it must stand there, write \"C++\"" },
     { ".NET", "the . in .NET" },
     { "AT&T", "the & in AT&T" },
+    { "Putin|Xi", "did you mean OR?" },
+    { "title=Putin", "did you mean title:Putin?" },
+    { "link:(a?b) site:.ru lang:en_US", NULL },
+    { "x NOT -y", "excluding twice" },
     { "'Xi", "single quotes" },
     { "‘Xi", "single quotes" },
     { "a - b", "this - excludes" },
@@ -297,6 +341,37 @@ static void warns_of_what_is_meant_otherwise(void **state)
         if (n && !strstr(r->warning[0], lints[i][1]))
             fail_msg("%s: %s", lints[i][0], r->warning[0]);
         rule_free(r);
+    }
+}
+
+static void says_when_memory_is_out(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "(a OR “b” and @both) NEAR/3 c",
+        "x a OR b and \"c*\" AND (d e f OR g h) @both",
+        "@bot",
+        "/x(/ \"c d\" OR y",
+        "2 OF (a, b, c, d, e) -f C++ .NET or",
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        int e = -ENOMEM;
+        for (long n = 0; e == -ENOMEM; n++) {
+            struct rule *r = NULL;
+            struct rule_error err;
+            assert_true(n < 1000);
+            allocations_left = n;
+            e = rule_parse(&r, str_of(texts[i]), sets, N_SETS, &err);
+            bool all = allocations_left >= 0;
+            allocations_left = -1;
+            if (e == -ENOMEM)
+                assert_null(r);
+            else
+                assert_true(all);
+            rule_free(r);
+        }
+        assert_true(e == 0 || e == -EINVAL);
     }
 }
 
@@ -600,6 +675,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(writes_the_canonical_form),
     cmocka_unit_test(points_at_what_is_wrong),
     cmocka_unit_test(warns_of_what_is_meant_otherwise),
+    cmocka_unit_test(says_when_memory_is_out),
     cmocka_unit_test(reads_back_random_trees),
     cmocka_unit_test(shows_the_place_with_a_caret),
     cmocka_unit_test(cuts_long_lines_around_the_place),
