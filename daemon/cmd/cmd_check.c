@@ -9,17 +9,19 @@
 #include "cmd_check.h"
 #include "cmd_print.h"
 #include "config.h"
+#include "json.h"
 
 enum { INDENT = 4 };
 
 static const char help[] =
-    "usage: feedwatch check [-c FILE] [--quiet]\n"
+    "usage: feedwatch check [-c FILE] [--quiet | --json]\n"
     "\n"
     "Checks the config, shows how each rule is read, runs the test_yes and test_no\n"
     "lines of the watches.  Nothing is polled and nothing is written.\n"
     "\n"
     "  -c, --config FILE  this config instead of /etc/feedwatch/feedwatch.ini\n"
     "  -q, --quiet        show only warnings and tests that failed\n"
+    "  -j, --json         one JSON object a line for each watch\n"
     "  -h, --help         show this\n"
     "\n"
     "Exit status: 0 all is well, 1 a test line failed, 2 usage, 78 the config is wrong.\n"
@@ -27,7 +29,7 @@ static const char help[] =
 
 struct options {
     const char *config;
-    bool quiet;
+    bool quiet, json;
 };
 
 /* 0, 1 when there is nothing more to do, or -EINVAL. */
@@ -36,17 +38,21 @@ static int read_options(struct options *o, int argc, char **argv)
     static const struct option known[] = {
         { "config", required_argument, NULL, 'c' },
         { "quiet", no_argument, NULL, 'q' },
+        { "json", no_argument, NULL, 'j' },
         { "help", no_argument, NULL, 'h' },
         { 0 },
     };
 
-    for (int c; (c = getopt_long(argc, argv, "c:qh", known, NULL)) != -1;)
+    for (int c; (c = getopt_long(argc, argv, "c:qjh", known, NULL)) != -1;)
         switch (c) {
         case 'c':
             o->config = optarg;
             break;
         case 'q':
             o->quiet = true;
+            break;
+        case 'j':
+            o->json = true;
             break;
         case 'h':
             fputs(help, stdout);
@@ -78,7 +84,9 @@ static void show_warning(const char *text)
 
 static int show_rule(const struct rule *r)
 {
-    struct print_fold fold = { INDENT, INDENT, print_width(stdout), true };
+    struct print_fold fold = {
+        .first = INDENT, .rest = INDENT, .width = print_width(stdout), .rule = true
+    };
     struct buf b;
 
     buf_init(&b, INT_MAX);
@@ -89,18 +97,112 @@ static int show_rule(const struct rule *r)
     return e;
 }
 
-static int show_watch(const struct config_watch *w)
+/* One run of the command. */
+struct check {
+    const struct options *o;
+    const struct config_watch *watch; /* the one being shown */
+    struct buf json;                  /* its line, with --json */
+    size_t tests, failed;
+};
+
+static void show_failure(const struct check_line *line, const struct config_watch *w)
+{
+    printf("%s:%d: watch '", w->place.file, w->place.line);
+    print_safe(stdout, str_of(w->name));
+    printf("': %s: ", line->want ? "test_yes does not match" : "test_no matches");
+    print_safe(stdout, str_of(line->text));
+    putchar('\n');
+}
+
+static int on_line(void *ctx, const struct check_line *line)
+{
+    struct check *k = ctx;
+    struct print_style style = print_style(stdout);
+    bool good = line->hit == line->want;
+
+    k->tests++;
+    k->failed += !good;
+    if (k->o->json) {
+        (void)buf_puts(&k->json, k->json.s[k->json.n - 1] == '[' ? "{" : ",{");
+        (void)json_member_str(&k->json, "text", str_of(line->text));
+        (void)json_member_bool(&k->json, "want", line->want);
+        (void)json_member_bool(&k->json, "hit", line->hit);
+        return buf_puts(&k->json, "}");
+    }
+    if (k->o->quiet) {
+        if (!good)
+            show_failure(line, k->watch);
+        return 0;
+    }
+    struct print_fold fold = { .at = 16, .rest = 16, .width = print_width(stdout) };
+    printf("%*s%s%s%s %s  ", INDENT, "", good ? style.good : style.bad,
+           good ? "ok    " : "FAILED", style.plain, line->want ? "yes" : "no ");
+    print_folded(stdout, str_of(line->text), &fold);
+    return 0;
+}
+
+static int show_watch(struct check *k)
 {
     struct print_style style = print_style(stdout);
 
-    fputs(style.bold, stdout);
-    print_safe(stdout, str_of(w->name));
-    fputs(style.plain, stdout);
-    putchar('\n');
-    return show_rule(w->rule);
+    if (!k->o->quiet) {
+        fputs(style.bold, stdout);
+        print_safe(stdout, str_of(k->watch->name));
+        fputs(style.plain, stdout);
+        putchar('\n');
+        int r = show_rule(k->watch->rule);
+        if (r < 0)
+            return r;
+    }
+    return check_run_tests(k->watch, on_line, k);
 }
 
-static void show_sum(const struct config *c, const struct check_tests *tests)
+/* The canonical form may be long; it is not escaped in place. */
+static int json_rule(struct buf *b, const struct rule *r)
+{
+    struct buf text;
+
+    buf_init(&text, INT_MAX);
+    int e = rule_canonical(&text, r->root);
+    if (e == 0)
+        e = json_member_str(b, "canonical", buf_str(&text));
+    buf_free(&text);
+    return e;
+}
+
+static int json_watch(struct check *k)
+{
+    const struct config_watch *w = k->watch;
+    struct buf *b = &k->json;
+
+    buf_clear(b);
+    (void)buf_puts(b, "{");
+    (void)json_member_str(b, "watch", str_of(w->name));
+    (void)json_member_str(b, "file", str_of(w->place.file));
+    (void)json_member_int(b, "line", w->place.line);
+    (void)json_member_str(b, "rule", str_of(w->rule->source));
+    int r = json_rule(b, w->rule);
+    if (r < 0)
+        return r;
+    (void)json_put_key(b, "warnings");
+    (void)buf_puts(b, "[");
+    for (char **t = w->rule->warning; t && *t; t++) {
+        (void)buf_puts(b, t == w->rule->warning ? "" : ",");
+        (void)json_put_str(b, str_of(*t));
+    }
+    (void)buf_puts(b, "]");
+    (void)json_put_key(b, "tests");
+    (void)buf_puts(b, "[");
+    if (b->error == 0)
+        r = check_run_tests(w, on_line, k);
+    (void)buf_puts(b, "]}\n");
+    if (b->error || r < 0)
+        return b->error ? b->error : r;
+    fwrite(b->s, 1, b->n, stdout);
+    return 0;
+}
+
+static void show_sum(const struct config *c, const struct check *k)
 {
     size_t warnings = count(c->warning);
     struct print_style style = print_style(stdout);
@@ -108,32 +210,31 @@ static void show_sum(const struct config *c, const struct check_tests *tests)
     printf("%s%zu feed%s, %zu watch%s, %zu warning%s", c->n_watches ? "\n" : "",
            c->n_feeds, c->n_feeds == 1 ? "" : "s", c->n_watches,
            c->n_watches == 1 ? "" : "es", warnings, warnings == 1 ? "" : "s");
-    if (tests->run)
-        printf(", %zu test%s: ", tests->run, tests->run == 1 ? "" : "s");
-    if (tests->failed)
-        printf("%s%zu failed%s", style.bad, tests->failed, style.plain);
-    else if (tests->run)
+    if (k->tests)
+        printf(", %zu test%s: ", k->tests, k->tests == 1 ? "" : "s");
+    if (k->failed)
+        printf("%s%zu failed%s", style.bad, k->failed, style.plain);
+    else if (k->tests)
         printf("%sall hold%s", style.good, style.plain);
     putchar('\n');
 }
 
-static int show(const struct config *c, const struct options *o,
-                struct check_tests *tests)
+static int show(const struct config *c, struct check *k)
 {
-    for (size_t i = 0; c->warning && c->warning[i]; i++)
+    bool json = k->o->json, quiet = k->o->quiet;
+    int r = 0;
+
+    for (size_t i = 0; !json && c->warning && c->warning[i]; i++)
         show_warning(c->warning[i]);
-    if (c->warning && c->warning[0] && !o->quiet && c->n_watches)
+    if (!json && !quiet && c->warning && c->warning[0] && c->n_watches)
         putchar('\n');
-    for (size_t i = 0; i < c->n_watches; i++) {
-        int r = o->quiet ? 0 : show_watch(&c->watches[i]);
-        if (r == 0)
-            r = check_run_tests(tests, &c->watches[i], o->quiet);
-        if (r < 0)
-            return r;
+    for (size_t i = 0; i < c->n_watches && r == 0; i++) {
+        k->watch = &c->watches[i];
+        r = json ? json_watch(k) : show_watch(k);
     }
-    if (!o->quiet)
-        show_sum(c, tests);
-    return 0;
+    if (r == 0 && !json && !quiet)
+        show_sum(c, k);
+    return r;
 }
 
 static int load(struct config **c, const char *path)
@@ -153,7 +254,7 @@ static int load(struct config **c, const char *path)
 int cmd_check(int argc, char **argv)
 {
     struct options o = { 0 };
-    struct check_tests tests = { 0 };
+    struct check k = { .o = &o };
     struct config *c = NULL;
     char space[PATH_MAX];
     int r = read_options(&o, argc, argv);
@@ -166,9 +267,11 @@ int cmd_check(int argc, char **argv)
     }
     if (load(&c, cmd_config_path(o.config, space, sizeof space)) < 0)
         return EXIT_CONFIG;
-    r = show(c, &o, &tests);
+    buf_init(&k.json, INT_MAX);
+    r = show(c, &k);
     if (r < 0)
         fprintf(stderr, "feedwatch: %s\n", strerror(-r));
+    buf_free(&k.json);
     config_unref(c);
-    return r < 0 || tests.failed ? EXIT_RUN : EXIT_OK;
+    return r < 0 || k.failed ? EXIT_RUN : EXIT_OK;
 }

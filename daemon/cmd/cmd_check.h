@@ -4,11 +4,15 @@
 #include <stdbool.h>
 #include "config.h"
 
-struct check_tests {
-    size_t run, failed;
+struct check_line {
+    const char *text;
+    bool want, hit;
 };
 
-/* Run the lines of one watch and print a line for each (quiet: for each that failed).
- * 0 or -errno. */
-int check_run_tests(struct check_tests *t, const struct config_watch *w, bool quiet);
+/* What came of one line.  Non-zero stops. */
+typedef int check_line_fn(void *ctx, const struct check_line *line);
+
+/* Match each test line of `w` as the title of an item.  0, -errno, or what on_line
+ * returned. */
+int check_run_tests(const struct config_watch *w, check_line_fn *on_line, void *ctx);
 #endif

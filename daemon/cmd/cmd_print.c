@@ -1,6 +1,7 @@
 /* Printing for people: safe on a terminal, folded to its width. */
 #include "cmd_print.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -20,11 +21,25 @@ void print_safe(FILE *to, struct str s)
     }
 }
 
-/* Where a rule may be broken: at spaces outside of phrases and regexes. */
+/* Where a rule may be broken: before operators and after commas, outside of phrases and
+ * regexes. */
 struct marks {
     char in;     /* '"' or '/' while inside, else 0 */
     bool begins; /* a phrase or a regex may begin here */
 };
+
+static bool begins_operator(struct str s, size_t at)
+{
+    static const char *const operators[] = { "AND ", "OR ", "NEAR/", "ONEAR/" };
+    struct str rest = { s.s + at, s.n - at };
+
+    for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
+        size_t n = strlen(operators[i]);
+        if (rest.n >= n && !memcmp(rest.s, operators[i], n))
+            return true;
+    }
+    return false;
+}
 
 static bool may_break(struct marks *m, struct str s, size_t i)
 {
@@ -39,7 +54,7 @@ static bool may_break(struct marks *m, struct str s, size_t i)
     if (m->begins && (c == '"' || c == '/'))
         m->in = c;
     m->begins = c == ' ' || c == '(' || c == ':' || c == '-';
-    return c == ' ';
+    return c == ' ' && i && (s.s[i - 1] == ',' || begins_operator(s, i + 1));
 }
 
 static unsigned columns(struct str s)
@@ -48,6 +63,12 @@ static unsigned columns(struct str s)
 
     for (size_t i = 0, len; i < s.n; i += len)
         n += rule_columns(utf8_get(s.s + i, s.n - i, &len));
+    return n;
+}
+
+static unsigned put_spaces(FILE *to, unsigned n)
+{
+    fprintf(to, "%*s", (int)n, "");
     return n;
 }
 
@@ -65,23 +86,22 @@ void print_folded(FILE *to, struct str s, const struct print_fold *how)
 {
     unsigned indent = how->first;
     struct marks m = { .begins = true };
-    unsigned used = 0;
+    unsigned used = how->at;
+    bool fresh = true; /* nothing of `s` stands on this line */
 
     for (size_t i = 0; i < s.n;) {
         size_t end = piece_end(&m, s, i, how->rule);
         struct str piece = { s.s + i, end - i };
         unsigned n = columns(piece);
-        if (used && used + 1 + n > how->width) {
+        if (!fresh && used + 1 + n > how->width) {
             fputc('\n', to);
+            fresh = true;
             used = 0;
             indent = how->rest;
         }
-        if (used)
-            fputc(' ', to);
-        else
-            fprintf(to, "%*s", (int)indent, "");
+        used += put_spaces(to, fresh ? indent : 1) + n;
         print_safe(to, piece);
-        used = (used ? used + 1 : indent) + n;
+        fresh = false;
         i = end + 1;
     }
     fputc('\n', to);
@@ -91,8 +111,9 @@ unsigned print_width(FILE *to)
 {
     struct winsize size = { 0 };
 
-    if (!isatty(fileno(to)) || ioctl(fileno(to), TIOCGWINSZ, &size) < 0 ||
-        size.ws_col < 40)
+    if (!isatty(fileno(to)))
+        return UINT_MAX / 2;
+    if (ioctl(fileno(to), TIOCGWINSZ, &size) < 0 || size.ws_col < 40)
         return 80;
     return size.ws_col < 100 ? size.ws_col : 100;
 }

@@ -9,6 +9,7 @@
 void print_safe(FILE *to, struct str s);
 
 struct print_fold {
+    unsigned at;          /* columns already printed on the first line */
     unsigned first, rest; /* spaces before the first line, before the others */
     unsigned width;       /* columns, those spaces included */
     bool rule;            /* never broken within a phrase or a regex */
@@ -17,7 +18,8 @@ struct print_fold {
 /* Print a rule or a sentence safely, folded; ends with a newline. */
 void print_folded(FILE *to, struct str s, const struct print_fold *how);
 
-/* How many columns `to` has: those of its terminal, at most 100; 80 when it is none. */
+/* How many columns `to` has: those of its terminal, at most 100; any number when it is
+ * none, for whoever searches the output line by line. */
 unsigned print_width(FILE *to);
 
 /* Escape sequences, or "" when `to` is no terminal or NO_COLOR is set. */
