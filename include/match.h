@@ -54,8 +54,23 @@ void match_set_free(struct match_set *set);
 int match_scratch_new(struct match_scratch **out);
 void match_scratch_free(struct match_scratch *s);
 
-/* A rule that holds.  Spans are in order of field, then offset; valid during the call.
- * Non-zero stops. */
+/* How often a regex ran into its limits, which counts as no match, since the beginning.
+ */
+unsigned long match_scratch_regex_limits(const struct match_scratch *s);
+
+/* A rule that holds.  Its spans are valid during the call; non-zero stops.
+ *
+ * The spans are all occurrences of what made the rule hold: of a leaf, every place where
+ * it occurs in its fields; of AND, those of its children; of OR and "n OF", those of the
+ * children that hold; of NEAR, those that take part in some choice of one occurrence for
+ * every operand that satisfies all links of the chain; of NOT and "*", none.  Each
+ * (field, index, offset, length) is given once, in that order; spans may overlap.
+ *
+ * A word spans its characters in the source, marks included; a phrase runs from its first
+ * token to its last one, and over the symbols that it asks for around them.  The text of
+ * MATCH_SITE is the link, and its span is the host or the domain that the rule names.  A
+ * feed or group is spanned whole, a language as far as the rule names it.  Of a regex,
+ * the first 64 matches in each text are given, and empty ones count for nothing. */
 typedef int match_hit_fn(void *ctx, uint32_t rule_id, const struct match_span *spans,
                          size_t n);
 

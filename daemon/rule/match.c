@@ -1,0 +1,271 @@
+/* The matcher: compile a set of rules, and match an item against it. */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "match.h"
+
+#include <errno.h>
+#include <pcre2.h>
+#include <stdlib.h>
+#include <string.h>
+#include "match_impl.h"
+
+void match_set_free(struct match_set *set)
+{
+    if (!set)
+        return;
+    for (size_t i = 0; i < set->n_leaves; i++)
+        if (set->leaves[i].regex)
+            regex_free(&set->leaves[i]);
+    dict_free(&set->dict);
+    free(set->ids);
+    free(set->code);
+    free(set->codes.v);
+    free(set->postings.v);
+    free(set->always.v);
+    free(set->leaves);
+    free(set->elements);
+    free(set->symbols.v);
+    free(set->prefix_lengths);
+    free(set);
+}
+
+struct ranked {
+    uint32_t id, place;
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return x->place < y->place ? -1 : x->place > y->place;
+}
+
+/* Rules in order of id: hits then come out in that order by themselves. */
+static int compile_all(struct compiler *c, const struct match_rule *rules,
+                       const struct ranked *order, size_t n, size_t *bad)
+{
+    struct match_set *set = c->set;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        const struct match_rule *rule = &rules[order ? order[i].place : i];
+        set->ids[i] = rule->id;
+        set->code[i] = (uint32_t)set->codes.n;
+        r = compile_rule(c, rule->root);
+        if (r == -EINVAL && bad)
+            *bad = (size_t)(rule - rules);
+    }
+    return r;
+}
+
+static struct ranked *ranked_rules(const struct match_rule *rules, size_t n, bool *sorted)
+{
+    struct ranked *order = NULL;
+
+    *sorted = true;
+    for (size_t i = 1; i < n; i++)
+        *sorted = *sorted && rules[i - 1].id <= rules[i].id;
+    if (*sorted)
+        return NULL;
+    order = malloc(n * sizeof *order);
+    if (!order)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        order[i] = (struct ranked){ rules[i].id, (uint32_t)i };
+    qsort(order, n, sizeof *order, by_id);
+    return order;
+}
+
+int match_set_new(struct match_set **out, const struct match_rule *rules, size_t n,
+                  struct buf *why, size_t *bad)
+{
+    struct buf unused;
+    struct compiler c = { .why = why ? why : &unused };
+    struct ranked *order = NULL;
+    bool sorted;
+    int r = -ENOMEM;
+
+    buf_init(&unused, 1024);
+    if (n >= MAX_RULES)
+        return -ENOMEM;
+    c.set = calloc(1, sizeof *c.set);
+    if (!c.set)
+        return -ENOMEM;
+    c.set->n_rules = n;
+    c.set->ids = malloc((n + 1) * sizeof *c.set->ids);
+    c.set->code = malloc((n + 1) * sizeof *c.set->code);
+    order = ranked_rules(rules, n, &sorted);
+    if (!c.set->ids || !c.set->code || (!sorted && !order))
+        goto out;
+    r = compile_all(&c, rules, order, n, bad);
+    if (r == 0)
+        r = index_rules(&c);
+    if (r == 0)
+        r = dict_freeze(&c.set->dict);
+out:
+    free(order);
+    text_done(&c.text);
+    free(c.uses.v);
+    free(c.records.v);
+    free(c.filters.v);
+    buf_free(&unused);
+    if (r < 0)
+        match_set_free(c.set);
+    else
+        *out = c.set;
+    return r;
+}
+
+int match_scratch_new(struct match_scratch **out)
+{
+    struct match_scratch *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return -ENOMEM;
+    *out = s;
+    return 0;
+}
+
+void match_scratch_free(struct match_scratch *s)
+{
+    if (!s)
+        return;
+    text_done(&s->text);
+    text_done(&s->name[0]);
+    text_done(&s->name[1]);
+    free(s->segments);
+    free(s->next);
+    free(s->word_at);
+    free(s->words);
+    free(s->word_table);
+    free(s->bits);
+    free(s->present);
+    free(s->present_table);
+    free(s->links);
+    free(s->hits);
+    free(s->sorted);
+    free(s->found.v);
+    free(s->near_first.v);
+    free(s->near_last.v);
+    free(s->spans);
+    pcre2_match_data_free(s->regex_data);
+    pcre2_match_context_free(s->regex_context);
+    pcre2_jit_stack_free(s->regex_stack);
+    free(s);
+}
+
+unsigned long match_scratch_regex_limits(const struct match_scratch *s)
+{
+    return s->regex_limits;
+}
+
+static int add_hit(struct match_scratch *s, uint32_t rule)
+{
+    int r = array_room((void **)&s->hits, &s->hits_cap, s->n_hits, sizeof *s->hits);
+
+    if (r == 0)
+        s->hits[s->n_hits++] = rule;
+    return r;
+}
+
+/* The rules that are looked up by one term that the item has. */
+static int scan_postings(struct match_scratch *s, const struct term *t)
+{
+    const struct match_set *set = s->set;
+    const uint32_t *p = set->postings.v + t->posting, *end = p + t->posting_n;
+    int r = 0;
+
+    while (r == 0 && p < end) {
+        uint32_t header = *p++, n = header >> 1 & MAX_FILTERS;
+        const uint32_t *filter = p;
+        bool holds = true;
+        p += n;
+        for (uint32_t i = 0; holds && i < n; i++)
+            holds = has_term(s, filter[i]);
+        if (!holds)
+            continue;
+        if ((header & 1) || code_holds(s, set->codes.v + set->code[header >> 5]))
+            r = add_hit(s, header >> 5);
+    }
+    return r;
+}
+
+static int find_hits(struct match_scratch *s)
+{
+    const struct match_set *set = s->set;
+    int r = 0;
+
+    s->n_hits = 0;
+    for (size_t i = 0; r == 0 && i < s->n_present; i++)
+        r = scan_postings(s, &set->dict.terms[s->present[i].term]);
+    for (size_t i = 0; r == 0 && i < set->always.n; i++)
+        if (code_holds(s, set->codes.v + set->code[set->always.v[i]]))
+            r = add_hit(s, set->always.v[i]);
+    return r;
+}
+
+/* Radix sort: nothing allocated in the steady state, no bad case. */
+static int sort_hits(struct match_scratch *s)
+{
+    int r = array_room((void **)&s->sorted, &s->sorted_cap, s->n_hits, sizeof *s->sorted);
+    uint32_t *from = s->hits, *to = s->sorted;
+
+    if (r < 0)
+        return r;
+    for (unsigned shift = 0; shift < 32 && s->set->n_rules >> shift; shift += 8) {
+        uint32_t at[257] = { 0 };
+        for (size_t i = 0; i < s->n_hits; i++)
+            at[(from[i] >> shift & 255) + 1]++;
+        for (size_t i = 1; i < 256; i++)
+            at[i] += at[i - 1];
+        for (size_t i = 0; i < s->n_hits; i++)
+            to[at[from[i] >> shift & 255]++] = from[i];
+        uint32_t *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != s->hits)
+        memcpy(s->hits, from, s->n_hits * sizeof *from);
+    return 0;
+}
+
+static int report_hits(struct match_scratch *s, match_hit_fn *on_hit, void *ctx)
+{
+    const struct match_set *set = s->set;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < s->n_hits; i++) {
+        uint32_t rule = s->hits[i];
+        if (i && s->hits[i - 1] == rule)
+            continue;
+        r = code_spans(s, set->codes.v + set->code[rule]);
+        if (r == 0)
+            r = on_hit(ctx, set->ids[rule], s->spans, s->n_spans);
+    }
+    return r;
+}
+
+int match_item(const struct match_set *set, struct match_scratch *s,
+               const struct match_input *in, match_hit_fn *on_hit, void *ctx)
+{
+    int r;
+
+    s->set = set;
+    s->in = in;
+    s->error = 0;
+    s->found.n = 0;
+    r = item_read(s);
+    if (r == 0)
+        r = find_hits(s);
+    if (r == 0)
+        r = s->error;
+    if (r == 0 && s->n_hits > 1)
+        r = sort_hits(s);
+    if (r == 0)
+        r = report_hits(s, on_hit, ctx);
+    item_forget(s);
+    s->set = NULL;
+    s->in = NULL;
+    return r;
+}

@@ -1,0 +1,364 @@
+/* Does a rule hold for the item, and by which occurrences? */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "match_impl.h"
+
+static bool first_then_last(const struct occurrence *a, const struct occurrence *b)
+{
+    return a->first != b->first ? a->first < b->first : a->last < b->last;
+}
+
+/* Heap sort: nothing allocated, no bad case. */
+static void sift(struct occurrence *v, size_t root, size_t n)
+{
+    struct occurrence x = v[root];
+
+    for (size_t child; (child = 2 * root + 1) < n; root = child) {
+        if (child + 1 < n && first_then_last(&v[child], &v[child + 1]))
+            child++;
+        if (!first_then_last(&x, &v[child]))
+            break;
+        v[root] = v[child];
+    }
+    v[root] = x;
+}
+
+static void sort_occurrences(struct occurrence *v, size_t n)
+{
+    for (size_t i = n / 2; i-- > 0;)
+        sift(v, i, n);
+    for (size_t i = n; i-- > 1;) {
+        struct occurrence x = v[0];
+        v[0] = v[i];
+        v[i] = x;
+        sift(v, 0, i);
+    }
+}
+
+static void sift_numbers(uint32_t *v, size_t root, size_t n)
+{
+    uint32_t x = v[root];
+
+    for (size_t child; (child = 2 * root + 1) < n; root = child) {
+        if (child + 1 < n && v[child] < v[child + 1])
+            child++;
+        if (x >= v[child])
+            break;
+        v[root] = v[child];
+    }
+    v[root] = x;
+}
+
+static void sort_numbers(uint32_t *v, size_t n)
+{
+    for (size_t i = n / 2; i-- > 0;)
+        sift_numbers(v, i, n);
+    for (size_t i = n; i-- > 1;) {
+        uint32_t x = v[0];
+        v[0] = v[i];
+        v[i] = x;
+        sift_numbers(v, 0, i);
+    }
+}
+
+static bool any_between(const struct numbers *sorted, uint32_t from, uint32_t to)
+{
+    size_t lo = 0, hi = sorted->n;
+
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (sorted->v[mid] < from)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < sorted->n && sorted->v[lo] <= to;
+}
+
+/* One operand of a NEAR: everything in found[from, to). */
+struct operand {
+    size_t from, to;
+};
+
+/* Of `x`, keep alive what some live occurrence of `y` is within reach of.  `x_follows`:
+ * the link runs from y to x, which matters when it is ordered.  Returns how many live. */
+static size_t prune(struct match_scratch *s, struct operand y, struct operand x,
+                    uint32_t link, bool x_follows)
+{
+    uint32_t distance = link >> 1;
+    bool ordered = link & 1;
+    size_t alive = 0;
+
+    s->near_first.n = s->near_last.n = 0;
+    for (size_t i = y.from; i < y.to; i++)
+        if (s->found.v[i].alive)
+            if (numbers_add(&s->near_first, s->found.v[i].first) < 0 ||
+                numbers_add(&s->near_last, s->found.v[i].last) < 0)
+                s->error = -ENOMEM;
+    sort_numbers(s->near_first.v, s->near_first.n);
+    sort_numbers(s->near_last.v, s->near_last.n);
+    for (size_t i = x.from; i < x.to; i++) {
+        struct occurrence *o = &s->found.v[i];
+        const struct segment *g = &s->segments[o->segment];
+        uint32_t reach = distance < UINT32_MAX / 4 ? distance : UINT32_MAX / 4;
+        uint32_t left = o->first > reach + 1 ? o->first - 1 - reach : 0;
+        bool near = false;
+        if (left < g->first)
+            left = g->first;
+        if ((!ordered || x_follows) && o->first > g->first)
+            near = any_between(&s->near_last, left, o->first - 1);
+        if (!near && (!ordered || !x_follows)) {
+            uint32_t right = o->last + 1 + reach < g->end ? o->last + 1 + reach : g->end;
+            near = any_between(&s->near_first, o->last + 1, right);
+        }
+        o->alive = o->alive && near;
+        alive += o->alive;
+    }
+    return alive;
+}
+
+static void operand_find(struct match_scratch *s, const uint32_t *code)
+{
+    const uint32_t *part;
+
+    if (code_op(*code) == CODE_TERM)
+        term_find(s, code_arg(*code));
+    else if (code_op(*code) == CODE_LEAF)
+        leaf_find(s, &s->set->leaves[code_arg(*code)]);
+    else if (code_op(*code) == CODE_OR) {
+        part = code_parts(code);
+        for (uint32_t i = 0; i < code_arg(*code); i++, part += code_size(part))
+            operand_find(s, part);
+    }
+}
+
+/* Find an operand's occurrences among words, in order. */
+static struct operand operand_read(struct match_scratch *s, const uint32_t *code)
+{
+    struct operand o = { s->found.n, s->found.n };
+
+    operand_find(s, code);
+    for (size_t i = o.from; i < s->found.n; i++) {
+        if (s->found.v[i].first == NONE)
+            continue;
+        s->found.v[o.to] = s->found.v[i];
+        s->found.v[o.to++].alive = true;
+    }
+    s->found.n = o.to;
+    sort_occurrences(s->found.v + o.from, o.to - o.from);
+    return o;
+}
+
+/* A chain of NEAR: walk it forth, keeping what can be reached from its beginning, then
+ * back, keeping what leads to its end.  What is left takes part in some choice. */
+static bool near_find(struct match_scratch *s, const uint32_t *code)
+{
+    struct operand o[RULE_MAX_CHAIN * 4];
+    uint32_t n = code_arg(*code);
+    const uint32_t *links = code + 2, *part = code_parts(code);
+    size_t begin = s->found.n, kept = begin;
+
+    if (n > sizeof o / sizeof *o)
+        return false;
+    for (uint32_t i = 0; i < n; i++, part += code_size(part)) {
+        o[i] = operand_read(s, part);
+        if (o[i].from == o[i].to ||
+            (i && prune(s, o[i - 1], o[i], links[i - 1], true) == 0)) {
+            s->found.n = begin;
+            return false;
+        }
+    }
+    for (uint32_t i = n - 1; i-- > 0;)
+        prune(s, o[i + 1], o[i], links[i], false);
+    for (size_t i = begin; i < s->found.n; i++)
+        if (s->found.v[i].alive)
+            s->found.v[kept++] = s->found.v[i];
+    s->found.n = kept;
+    return true;
+}
+
+static bool finds(struct match_scratch *s, const uint32_t *code)
+{
+    size_t before = s->found.n;
+
+    if (code_op(*code) == CODE_NEAR)
+        (void)near_find(s, code);
+    else
+        leaf_find(s, &s->set->leaves[code_arg(*code)]);
+    bool some = s->found.n > before;
+    s->found.n = before;
+    return some;
+}
+
+/* How many parts hold; stops at `enough`. */
+static uint32_t count(struct match_scratch *s, const uint32_t *code, uint32_t enough)
+{
+    const uint32_t *part = code_parts(code);
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < code_arg(*code) && n < enough; i++, part += code_size(part))
+        n += code_holds(s, part);
+    return n;
+}
+
+bool code_holds(struct match_scratch *s, const uint32_t *code)
+{
+    const uint32_t *part;
+
+    switch (code_op(*code)) {
+    case CODE_ALL:
+        return true;
+    case CODE_TERM:
+        return has_term(s, code_arg(*code));
+    case CODE_LEAF:
+    case CODE_NEAR:
+        return finds(s, code);
+    case CODE_TERMS:
+        for (uint32_t i = 1; i <= code_arg(*code); i++)
+            if (!has_term(s, code[i]))
+                return false;
+        return true;
+    case CODE_AND:
+        part = code_parts(code);
+        for (uint32_t i = 0; i < code_arg(*code); i++, part += code_size(part))
+            if (!code_holds(s, part))
+                return false;
+        return true;
+    case CODE_OR:
+        return count(s, code, 1) == 1;
+    case CODE_NOT:
+        return !code_holds(s, code_parts(code));
+    case CODE_AT_LEAST:
+        return count(s, code, code[2]) >= code[2];
+    }
+    return false;
+}
+
+static bool collect(struct match_scratch *s, const uint32_t *code);
+
+/* Collect from each part that holds; how many do. */
+static uint32_t collect_parts(struct match_scratch *s, const uint32_t *code)
+{
+    const uint32_t *part = code_parts(code);
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < code_arg(*code); i++, part += code_size(part))
+        n += collect(s, part);
+    return n;
+}
+
+/* Append the occurrences that make the part hold; nothing when it does not. */
+static bool collect(struct match_scratch *s, const uint32_t *code)
+{
+    size_t before = s->found.n;
+    bool holds = true;
+
+    switch (code_op(*code)) {
+    case CODE_ALL:
+        break;
+    case CODE_TERM:
+        term_find(s, code_arg(*code));
+        holds = s->found.n > before;
+        break;
+    case CODE_LEAF:
+        leaf_find(s, &s->set->leaves[code_arg(*code)]);
+        holds = s->found.n > before;
+        break;
+    case CODE_NEAR:
+        holds = near_find(s, code);
+        break;
+    case CODE_TERMS:
+        for (uint32_t i = 1; holds && i <= code_arg(*code); i++) {
+            holds = has_term(s, code[i]);
+            term_find(s, code[i]);
+        }
+        break;
+    case CODE_AND:
+        holds = collect_parts(s, code) == code_arg(*code);
+        break;
+    case CODE_OR:
+        holds = collect_parts(s, code) > 0;
+        break;
+    case CODE_AT_LEAST:
+        holds = collect_parts(s, code) >= code[2];
+        break;
+    case CODE_NOT:
+        holds = !code_holds(s, code_parts(code));
+        break;
+    }
+    if (!holds)
+        s->found.n = before;
+    return holds;
+}
+
+static int span_cmp(const struct match_span *a, const struct match_span *b)
+{
+    if (a->field != b->field)
+        return a->field < b->field ? -1 : 1;
+    if (a->index != b->index)
+        return a->index < b->index ? -1 : 1;
+    if (a->offset != b->offset)
+        return a->offset < b->offset ? -1 : 1;
+    if (a->length != b->length)
+        return a->length < b->length ? -1 : 1;
+    return 0;
+}
+
+static void sift_spans(struct match_span *v, size_t root, size_t n)
+{
+    struct match_span x = v[root];
+
+    for (size_t child; (child = 2 * root + 1) < n; root = child) {
+        if (child + 1 < n && span_cmp(&v[child], &v[child + 1]) < 0)
+            child++;
+        if (span_cmp(&x, &v[child]) >= 0)
+            break;
+        v[root] = v[child];
+    }
+    v[root] = x;
+}
+
+static void sort_spans(struct match_span *v, size_t n)
+{
+    if (n <= 16) {
+        for (size_t i = 1; i < n; i++) {
+            struct match_span x = v[i];
+            size_t k = i;
+            for (; k > 0 && span_cmp(&v[k - 1], &x) > 0; k--)
+                v[k] = v[k - 1];
+            v[k] = x;
+        }
+        return;
+    }
+    for (size_t i = n / 2; i-- > 0;)
+        sift_spans(v, i, n);
+    for (size_t i = n; i-- > 1;) {
+        struct match_span x = v[0];
+        v[0] = v[i];
+        v[i] = x;
+        sift_spans(v, 0, i);
+    }
+}
+
+int code_spans(struct match_scratch *s, const uint32_t *code)
+{
+    size_t n = 0;
+
+    s->found.n = 0;
+    (void)collect(s, code);
+    if (array_room((void **)&s->spans, &s->spans_cap, s->found.n, sizeof *s->spans) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < s->found.n; i++) {
+        const struct occurrence *o = &s->found.v[i];
+        const struct segment *g = &s->segments[o->segment];
+        s->spans[i] =
+            (struct match_span){ (uint8_t)g->field, g->index, o->off, o->end - o->off };
+    }
+    sort_spans(s->spans, s->found.n);
+    for (size_t i = 0; i < s->found.n; i++)
+        if (n == 0 || span_cmp(&s->spans[n - 1], &s->spans[i]) != 0)
+            s->spans[n++] = s->spans[i];
+    s->n_spans = n;
+    return s->error;
+}

@@ -1,0 +1,322 @@
+#ifndef MATCH_IMPL_H
+#define MATCH_IMPL_H
+/* Inside the matcher; private to match*.c.
+ *
+ * A set is made of
+ *   terms     every word that occurs in a rule, once: the dictionary
+ *   leaves    what needs more than the presence of a word: phrases, regexes, sites
+ *   code      each rule as a tree in one stream of numbers (see enum code_op)
+ *   postings  for each term, the rules to look at when an item has it
+ * and an item goes through it in that order. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "match.h"
+#include "text.h"
+
+#define NONE UINT32_MAX
+
+/* --- terms ----------------------------------------------------------------------- */
+
+enum term_kind {
+    TERM_WORD,   /* a token as it is */
+    TERM_PREFIX, /* all tokens that begin so */
+    TERM_PAIR,   /* two neighbouring characters of a script without spaces */
+};
+
+struct term {
+    uint32_t text_off;
+    uint32_t len : 24;
+    uint32_t kind : 4;
+    uint32_t field : 4;      /* enum rule_field; a pair has RULE_ANY */
+    uint32_t posting;        /* its first number in set->postings */
+    uint32_t posting_n : 30; /* how many numbers */
+    uint32_t in_title : 1;   /* the same word is also a term of title: */
+    uint32_t in_text : 1;
+};
+
+enum { BUCKET_SLOTS = 10 };
+
+struct bucket { /* one cache line */
+    uint16_t tag[BUCKET_SLOTS];
+    uint32_t id[BUCKET_SLOTS];
+    uint32_t n; /* slots in use; more than BUCKET_SLOTS: look in the next one, too */
+};
+
+/* Terms by text, kind and field. */
+struct dict {
+    struct term *terms;
+    size_t n, cap;
+    char *text;
+    size_t text_n, text_cap;
+    struct bucket *buckets; /* after dict_freeze() */
+    uint32_t bucket_mask;
+    uint32_t *slots; /* while building: open addressing, id + 1 */
+    uint64_t *hashes;
+    size_t slots_n;
+};
+
+static inline uint64_t term_hash(uint64_t text_hash, enum term_kind kind,
+                                 enum rule_field field)
+{
+    uint64_t tag = (uint64_t)kind << 4 | field;
+    uint64_t h = (text_hash ^ tag * 0x9E3779B97F4A7C15) * 0xFF51AFD7ED558CCD;
+
+    return h ^ h >> 32;
+}
+
+int dict_add(struct dict *d, struct str text, uint64_t hash, enum term_kind kind,
+             enum rule_field field, uint32_t *id);
+int dict_freeze(struct dict *d);
+void dict_free(struct dict *d);
+
+/* The term of this hash whose text is `text`, or NONE. */
+uint32_t dict_find(const struct dict *d, struct str text, uint64_t hash,
+                   enum term_kind kind, enum rule_field field);
+
+static inline void dict_prefetch(const struct dict *d, uint64_t hash)
+{
+    __builtin_prefetch(&d->buckets[(uint32_t)hash & d->bucket_mask]);
+}
+
+/* --- leaves ---------------------------------------------------------------------- */
+
+enum leaf_kind {
+    LEAF_PHRASE,
+    LEAF_SYMBOLS, /* a phrase without any word: "->" */
+    LEAF_REGEX,
+    LEAF_VALUE
+};
+enum { MAX_SYMBOLS = 32 }; /* of one gap of a phrase that are looked at */
+
+struct element {                 /* one token of a phrase */
+    uint32_t term;               /* the word, or the prefix term */
+    uint32_t pair;               /* the term of this and the one before, or NONE */
+    uint32_t src_off, src_len;   /* in the text of the node: for comparing as written */
+    uint32_t symbols, n_symbols; /* needed before it, in set->symbols */
+    bool dot;                    /* a dot must stand right before it */
+};
+
+struct leaf {
+    enum leaf_kind kind;
+    const struct rule_node *node;
+    uint32_t element, n; /* of a phrase, in set->elements; one more holds the symbols at
+                            its end */
+    bool symbols;        /* some gap needs them */
+    void *regex;         /* pcre2_code */
+};
+
+/* --- code ------------------------------------------------------------------------ */
+
+enum code_op { /* low 4 bits of a number; the rest is its argument */
+               CODE_ALL,
+               CODE_TERM,     /* arg: term */
+               CODE_LEAF,     /* arg: leaf */
+               CODE_TERMS,    /* arg: n; n terms follow, all needed */
+               CODE_AND,      /* arg: n; size in numbers, then n parts */
+               CODE_OR,       /* same */
+               CODE_NOT,      /* arg: 1; size, part */
+               CODE_AT_LEAST, /* arg: n; size, threshold, n parts */
+               CODE_NEAR,     /* arg: n; size, n - 1 links (distance * 2 + ordered), n
+                                 operands: TERM, LEAF or OR of those */
+};
+
+static inline enum code_op code_op(uint32_t c)
+{
+    return (enum code_op)(c & 15);
+}
+
+static inline uint32_t code_arg(uint32_t c)
+{
+    return c >> 4;
+}
+
+/* How many numbers the part at `c` takes. */
+static inline size_t code_size(const uint32_t *c)
+{
+    switch (code_op(*c)) {
+    case CODE_ALL:
+    case CODE_TERM:
+    case CODE_LEAF:
+        return 1;
+    case CODE_TERMS:
+        return 1 + code_arg(*c);
+    case CODE_AND:
+    case CODE_OR:
+    case CODE_NOT:
+    case CODE_AT_LEAST:
+    case CODE_NEAR:
+        return c[1];
+    }
+    return 1;
+}
+
+/* Where the parts of an inner node begin. */
+static inline const uint32_t *code_parts(const uint32_t *c)
+{
+    if (code_op(*c) == CODE_AT_LEAST)
+        return c + 3;
+    if (code_op(*c) == CODE_NEAR)
+        return c + 2 + (code_arg(*c) - 1);
+    return c + 2;
+}
+
+/* --- postings: header, then filters ------------------------------------------------
+ * header = rule << 5 | filters << 1 | sure.  All filters are terms that the item must
+ * have.  `sure`: then the rule holds, no need to evaluate it. */
+enum { MAX_FILTERS = 15, MAX_RULES = 1 << 27 };
+
+struct numbers { /* a growing stream */
+    uint32_t *v;
+    size_t n, cap;
+};
+
+int numbers_add(struct numbers *s, uint32_t x);
+int numbers_room(struct numbers *s, size_t more);
+
+enum { PREFIX_SLOTS = 4096, PREFIX_BYTES = 3 };
+
+struct match_set {
+    struct dict dict;
+    size_t n_rules;
+    uint32_t *ids;  /* of rule i; ascending */
+    uint32_t *code; /* where rule i begins in codes.v */
+    struct numbers codes;
+    struct numbers postings;
+    struct numbers always; /* rules without anything to look them up by */
+    struct leaf *leaves;
+    size_t n_leaves, leaves_cap;
+    struct element *elements;
+    size_t n_elements, elements_cap;
+    struct numbers symbols;
+    uint64_t *prefix_lengths; /* by prefix_slot(): bit n: some prefix has n bytes */
+    uint64_t short_prefixes;  /* those shorter than PREFIX_BYTES */
+    uint32_t fields;          /* bit f: words of enum rule_field f are looked up */
+    bool has_pairs;
+};
+
+static inline uint32_t prefix_slot(const char *bytes)
+{
+    const unsigned char *u = (const unsigned char *)bytes;
+    uint32_t x = (uint32_t)u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16;
+
+    return x * 2654435761u >> 20;
+}
+
+/* Grow `*p` so that index n is inside. */
+int array_room(void **p, size_t *cap, size_t n, size_t size);
+
+/* --- compiling ------------------------------------------------------------------- */
+
+struct compiler {
+    struct match_set *set;
+    struct text text; /* scratch */
+    struct buf *why;
+    struct numbers uses;    /* of each term: how many rules */
+    struct numbers records; /* term, header, filters, one after the other */
+    struct numbers filters; /* of the record in the making */
+};
+
+/* Append the code of a rule.  0, -ENOMEM or -EINVAL and c->why. */
+int compile_rule(struct compiler *c, const struct rule_node *root);
+/* Make the postings of all rules. */
+int index_rules(struct compiler *c);
+int regex_compile(struct leaf *leaf, struct buf *why);
+void regex_free(struct leaf *leaf);
+
+/* --- one item -------------------------------------------------------------------- */
+
+struct segment { /* one text of the item */
+    enum match_field field;
+    uint16_t index;
+    uint32_t first, end; /* its tokens */
+    struct str src;
+};
+
+struct word { /* a token of the item, once for texts that are looked up alike */
+    uint32_t first, last; /* positions */
+    uint32_t field;       /* RULE_ANY for title, summary and content */
+    uint64_t hash;
+};
+
+struct present { /* a term that the item has */
+    uint32_t term;
+    uint32_t words; /* list in scratch->links */
+};
+
+struct link {
+    uint32_t word, next;
+};
+
+struct occurrence {
+    uint32_t first, last; /* positions; NONE: not in words */
+    uint32_t off, end;    /* bytes of the text of its segment */
+    uint32_t segment;
+    bool alive; /* in the search for a chain of NEAR */
+};
+
+struct occurrences {
+    struct occurrence *v;
+    size_t n, cap;
+};
+
+struct match_scratch {
+    const struct match_set *set; /* during a call */
+    const struct match_input *in;
+    struct text text;
+    struct segment *segments;
+    size_t n_segments, segments_cap;
+    uint32_t lo[RULE_FIELDS], hi[RULE_FIELDS]; /* positions of each field */
+    uint32_t *next; /* by position: the next one of the same word, or NONE */
+    uint32_t *word_at;
+    size_t next_cap, word_at_cap;
+    struct word *words;
+    size_t n_words, words_cap;
+    uint64_t *word_table; /* generation << 32 | word */
+    size_t word_table_n;
+    uint32_t generation;
+    uint64_t *bits; /* by term: the item has it */
+    size_t bits_n;
+    struct present *present;
+    size_t n_present, present_cap;
+    uint64_t *present_table; /* generation << 32 | index in present */
+    size_t present_table_n;
+    struct link *links;
+    size_t n_links, links_cap;
+    uint32_t *hits;
+    size_t n_hits, hits_cap;
+    struct occurrences found; /* of the part at work */
+    struct match_span *spans;
+    size_t n_spans, spans_cap;
+    struct numbers near_last, near_first; /* where live operands end and begin */
+    struct text name[2]; /* of a feed or group, and what it is compared with */
+    uint32_t *sorted;    /* spare room to sort hits */
+    size_t sorted_cap;
+    void *regex_data, *regex_context, *regex_stack;
+    unsigned long regex_limits;
+    int error; /* -ENOMEM sticks */
+};
+
+static inline bool has_term(const struct match_scratch *s, uint32_t term)
+{
+    return s->bits[term >> 6] >> (term & 63) & 1;
+}
+
+/* Fold and tokenise the texts of s->in, and note the terms of s->set that they have. */
+int item_read(struct match_scratch *s);
+void item_forget(struct match_scratch *s);
+/* The entry of a term that the item has. */
+const struct present *item_present(const struct match_scratch *s, uint32_t term);
+bool segment_in(const struct segment *g, enum rule_field field);
+
+/* Append to s->found all occurrences of a term or leaf. */
+void leaf_find(struct match_scratch *s, const struct leaf *leaf);
+void term_find(struct match_scratch *s, uint32_t term);
+void regex_find(struct match_scratch *s, const struct leaf *leaf);
+void value_find(struct match_scratch *s, const struct leaf *leaf);
+void found_add(struct match_scratch *s, struct occurrence o);
+uint32_t segment_of(const struct match_scratch *s, uint32_t position);
+
+bool code_holds(struct match_scratch *s, const uint32_t *code);
+int code_spans(struct match_scratch *s, const uint32_t *code);
+#endif

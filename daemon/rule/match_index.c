@@ -1,0 +1,343 @@
+/* Postings: under which terms each rule is looked up, and what else the item must have
+ * before the rule is worth a look. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "match_impl.h"
+
+static const uint64_t NEVER = UINT64_MAX / 4; /* cost of what no term stands for */
+
+static uint64_t term_cost(const struct compiler *c, uint32_t term)
+{
+    return (uint64_t)c->uses.v[term] + 1;
+}
+
+/* The term of a phrase that costs least; NONE for other leaves. */
+static uint32_t leaf_term(const struct compiler *c, const struct leaf *leaf)
+{
+    uint32_t best = NONE;
+
+    for (uint32_t i = 0; leaf->kind == LEAF_PHRASE && i < leaf->n; i++) {
+        const struct element *e = &c->set->elements[leaf->element + i];
+        if (best == NONE || term_cost(c, e->term) < term_cost(c, best))
+            best = e->term;
+        if (e->pair != NONE && term_cost(c, e->pair) <= term_cost(c, best))
+            best = e->pair;
+    }
+    return best;
+}
+
+static uint64_t cost(const struct compiler *c, const uint32_t *code);
+
+/* The cost of the part that is cheapest, and which it is. */
+static uint64_t cheapest(const struct compiler *c, const uint32_t *code,
+                         const uint32_t **which)
+{
+    const uint32_t *part = code_parts(code);
+    uint64_t best = NEVER;
+
+    *which = NULL;
+    for (uint32_t i = 0; i < code_arg(*code); i++, part += code_size(part)) {
+        uint64_t x = cost(c, part);
+        if (x >= best)
+            continue;
+        best = x;
+        *which = part;
+    }
+    return best;
+}
+
+/* Of n parts of which k must hold, n - k + 1 are enough to look the rule up by: calls
+ * `take` for the cheapest ones. */
+static uint64_t at_least_cost(const struct compiler *c, const uint32_t *code,
+                              uint64_t limit)
+{
+    const uint32_t *part = code_parts(code);
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < code_arg(*code); i++, part += code_size(part)) {
+        uint64_t x = cost(c, part);
+        if (x <= limit)
+            sum += x;
+    }
+    return sum;
+}
+
+/* The greatest cost among those n - k + 1 cheapest parts. */
+static uint64_t at_least_limit(const struct compiler *c, const uint32_t *code)
+{
+    uint32_t n = code_arg(*code), k = code[2], rank = n >= k ? n - k + 1 : 0;
+    const uint32_t *part = code_parts(code);
+
+    for (uint32_t i = 0; i < n; i++, part += code_size(part)) {
+        uint64_t x = cost(c, part);
+        const uint32_t *other = code_parts(code);
+        uint32_t below = 0, same = 0;
+        for (uint32_t j = 0; j < n; j++, other += code_size(other)) {
+            uint64_t y = cost(c, other);
+            below += y < x;
+            same += y == x;
+        }
+        if (below < rank && rank <= below + same)
+            return x;
+    }
+    return NEVER;
+}
+
+static uint64_t sum_of_parts(const struct compiler *c, const uint32_t *code)
+{
+    const uint32_t *part = code_parts(code);
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < code_arg(*code); i++, part += code_size(part)) {
+        sum += cost(c, part);
+        if (sum >= NEVER)
+            return NEVER;
+    }
+    return sum;
+}
+
+static uint64_t cost(const struct compiler *c, const uint32_t *code)
+{
+    const uint32_t *part;
+    uint64_t best = NEVER, limit;
+    uint32_t term;
+
+    switch (code_op(*code)) {
+    case CODE_ALL:
+    case CODE_NOT:
+        return NEVER;
+    case CODE_TERM:
+        return term_cost(c, code_arg(*code));
+    case CODE_LEAF:
+        term = leaf_term(c, &c->set->leaves[code_arg(*code)]);
+        return term == NONE ? NEVER : term_cost(c, term);
+    case CODE_TERMS:
+        for (uint32_t i = 1; i <= code_arg(*code); i++)
+            if (term_cost(c, code[i]) < best)
+                best = term_cost(c, code[i]);
+        return best;
+    case CODE_AND:
+    case CODE_NEAR:
+        return cheapest(c, code, &part);
+    case CODE_OR:
+        return sum_of_parts(c, code);
+    case CODE_AT_LEAST:
+        if (code[2] <= 1)
+            return sum_of_parts(c, code);
+        limit = at_least_limit(c, code);
+        return limit >= NEVER ? NEVER : at_least_cost(c, code, limit);
+    }
+    return NEVER;
+}
+
+/* Terms that an item must have for the part to hold. */
+static int add_required(struct compiler *c, const uint32_t *code)
+{
+    const uint32_t *part;
+    const struct leaf *leaf;
+    int r = 0;
+
+    switch (code_op(*code)) {
+    case CODE_ALL:
+    case CODE_NOT:
+    case CODE_OR:
+    case CODE_AT_LEAST:
+        break;
+    case CODE_TERM:
+        return numbers_add(&c->filters, code_arg(*code));
+    case CODE_LEAF:
+        leaf = &c->set->leaves[code_arg(*code)];
+        for (uint32_t i = 0; r == 0 && leaf->kind == LEAF_PHRASE && i < leaf->n; i++) {
+            const struct element *e = &c->set->elements[leaf->element + i];
+            r = numbers_add(&c->filters, e->pair != NONE ? e->pair : e->term);
+        }
+        break;
+    case CODE_TERMS:
+        for (uint32_t i = 1; r == 0 && i <= code_arg(*code); i++)
+            r = numbers_add(&c->filters, code[i]);
+        break;
+    case CODE_AND:
+    case CODE_NEAR:
+        part = code_parts(code);
+        for (uint32_t i = 0; r == 0 && i < code_arg(*code); i++, part += code_size(part))
+            r = add_required(c, part);
+        break;
+    }
+    return r;
+}
+
+/* The filters that save most first: insertion sort, without the anchor and repetitions.
+ */
+static size_t sort_filters(const struct compiler *c, uint32_t *f, size_t n,
+                           uint32_t anchor)
+{
+    size_t m = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t x = f[i];
+        bool drop = x == anchor;
+        for (size_t k = 0; k < m; k++)
+            drop |= f[k] == x;
+        if (drop)
+            continue;
+        size_t k = m++;
+        for (; k > 0 && term_cost(c, f[k - 1]) > term_cost(c, x); k--)
+            f[k] = f[k - 1];
+        f[k] = x;
+    }
+    return m;
+}
+
+static int add_record(struct compiler *c, uint32_t rule, uint32_t anchor, bool sure)
+{
+    uint32_t f[256];
+    size_t n = c->filters.n < 256 ? c->filters.n : 256;
+
+    if (n < c->filters.n)
+        sure = false;
+    if (n)
+        memcpy(f, c->filters.v, n * sizeof *f);
+    n = sort_filters(c, f, n, anchor);
+    if (n > MAX_FILTERS) {
+        n = MAX_FILTERS;
+        sure = false;
+    }
+    if (numbers_room(&c->records, n + 2) < 0)
+        return -ENOMEM;
+    uint32_t *to = c->records.v + c->records.n;
+    to[0] = anchor;
+    to[1] = rule << 5 | (uint32_t)n << 1 | sure;
+    if (n)
+        memcpy(to + 2, f, n * sizeof *f);
+    c->records.n += n + 2;
+    struct term *t = &c->set->dict.terms[anchor];
+    t->posting_n = (t->posting_n + (uint32_t)n + 1) & 0x3FFFFFFF;
+    return 0;
+}
+
+static int add_records(struct compiler *c, uint32_t rule, const uint32_t *code,
+                       bool sure);
+
+/* One part stands for the whole; what the others need is filtered for. */
+static int add_best_part(struct compiler *c, uint32_t rule, const uint32_t *code,
+                         bool sure)
+{
+    const uint32_t *best, *part = code_parts(code);
+    int r = 0;
+
+    cheapest(c, code, &best);
+    for (uint32_t i = 0; r == 0 && i < code_arg(*code); i++, part += code_size(part)) {
+        if (part == best)
+            continue;
+        sure = sure && (code_op(*part) == CODE_TERM || code_op(*part) == CODE_TERMS);
+        r = add_required(c, part);
+    }
+    return r < 0 ? r : add_records(c, rule, best, sure);
+}
+
+static int add_any_part(struct compiler *c, uint32_t rule, const uint32_t *code,
+                        uint64_t limit, bool sure)
+{
+    const uint32_t *part = code_parts(code);
+    size_t filters = c->filters.n;
+    int r = 0;
+
+    for (uint32_t i = 0; r == 0 && i < code_arg(*code); i++, part += code_size(part)) {
+        if (cost(c, part) > limit)
+            continue;
+        r = add_records(c, rule, part, sure);
+        c->filters.n = filters;
+    }
+    return r;
+}
+
+static int add_leaf_record(struct compiler *c, uint32_t rule, const uint32_t *code)
+{
+    int r = add_required(c, code);
+
+    return r < 0 ? r
+                 : add_record(c, rule, leaf_term(c, &c->set->leaves[code_arg(*code)]),
+                              false);
+}
+
+static int add_terms_record(struct compiler *c, uint32_t rule, const uint32_t *code,
+                            bool sure)
+{
+    uint32_t best = code[1];
+    int r = add_required(c, code);
+
+    for (uint32_t i = 2; i <= code_arg(*code); i++)
+        if (term_cost(c, code[i]) < term_cost(c, best))
+            best = code[i];
+    return r < 0 ? r : add_record(c, rule, best, sure);
+}
+
+/* Look `rule` up by the part at `code`.  `sure`: with the filters so far, that this part
+ * holds is enough. */
+static int add_records(struct compiler *c, uint32_t rule, const uint32_t *code, bool sure)
+{
+    switch (code_op(*code)) {
+    case CODE_ALL:
+    case CODE_NOT:
+        break;
+    case CODE_TERM:
+        return add_record(c, rule, code_arg(*code), sure);
+    case CODE_LEAF:
+        return add_leaf_record(c, rule, code);
+    case CODE_TERMS:
+        return add_terms_record(c, rule, code, sure);
+    case CODE_AND:
+        return add_best_part(c, rule, code, sure);
+    case CODE_NEAR:
+        return add_best_part(c, rule, code, false);
+    case CODE_OR:
+        return add_any_part(c, rule, code, NEVER, sure);
+    case CODE_AT_LEAST:
+        return add_any_part(c, rule, code, code[2] <= 1 ? NEVER : at_least_limit(c, code),
+                            sure && code[2] == 1);
+    }
+    return 0;
+}
+
+/* Bring the records of each term together. */
+static int place_records(struct compiler *c)
+{
+    struct match_set *set = c->set;
+    size_t total = 0;
+
+    for (size_t i = 0; i < set->dict.n; i++) {
+        set->dict.terms[i].posting = (uint32_t)total;
+        total += set->dict.terms[i].posting_n;
+        set->dict.terms[i].posting_n = 0;
+    }
+    if (numbers_room(&set->postings, total) < 0)
+        return -ENOMEM;
+    set->postings.n = total;
+    for (size_t i = 0; i < c->records.n;) {
+        const uint32_t *record = c->records.v + i;
+        struct term *t = &set->dict.terms[record[0]];
+        uint32_t n = (record[1] >> 1 & MAX_FILTERS) + 1;
+        memcpy(set->postings.v + t->posting + t->posting_n, record + 1,
+               n * sizeof *record);
+        t->posting_n = (t->posting_n + n) & 0x3FFFFFFF;
+        i += n + 1;
+    }
+    return 0;
+}
+
+int index_rules(struct compiler *c)
+{
+    struct match_set *set = c->set;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < set->n_rules; i++) {
+        const uint32_t *code = set->codes.v + set->code[i];
+        c->filters.n = 0;
+        if (cost(c, code) >= NEVER)
+            r = numbers_add(&set->always, (uint32_t)i);
+        else
+            r = add_records(c, (uint32_t)i, code, true);
+    }
+    return r < 0 ? r : place_records(c);
+}

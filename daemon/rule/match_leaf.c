@@ -1,0 +1,314 @@
+/* Where a term or a leaf occurs in the item. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "match_impl.h"
+
+void found_add(struct match_scratch *s, struct occurrence o)
+{
+    if (array_room((void **)&s->found.v, &s->found.cap, s->found.n, sizeof o) < 0)
+        s->error = -ENOMEM;
+    else
+        s->found.v[s->found.n++] = o;
+}
+
+static void add_positions(struct match_scratch *s, uint32_t first, uint32_t last,
+                          uint32_t before, uint32_t after)
+{
+    const struct text_token *a = &s->text.tokens[first], *b = &s->text.tokens[last];
+    struct occurrence o = { .first = first, .last = last };
+
+    o.segment = segment_of(s, first);
+    o.off = a->src_off - before;
+    o.end = b->src_off + b->src_len + after;
+    found_add(s, o);
+}
+
+void term_find(struct match_scratch *s, uint32_t term)
+{
+    enum rule_field f = (enum rule_field)s->set->dict.terms[term].field;
+
+    if (!has_term(s, term))
+        return;
+    uint32_t link = item_present(s, term)->words;
+    for (; link != NONE; link = s->links[link].next) {
+        uint32_t p = s->words[s->links[link].word].first;
+        for (; p != NONE; p = s->next[p])
+            if (p >= s->lo[f] && p < s->hi[f])
+                add_positions(s, p, p, 0, 0);
+    }
+}
+
+/* The symbols before element `i` (after the last one, if i == n) of the phrase whose
+ * first token is at `p`.  Adds the bytes they take outside the tokens to *more. */
+static bool symbols_fit(const struct match_scratch *s, const struct leaf *leaf,
+                        uint32_t p, uint32_t i, const struct segment *g, uint32_t *more)
+{
+    const struct element *e = &s->set->elements[leaf->element + i];
+    const struct text_token *k = s->text.tokens;
+    uint32_t at = p + i;
+    uint32_t from = at > g->first ? k[at - 1].src_off + k[at - 1].src_len : 0;
+    uint32_t to = at < g->end ? k[at].src_off : (uint32_t)g->src.n;
+    struct text_symbol symbol[MAX_SYMBOLS + 1];
+    struct str gap = { g->src.s + from, to > from ? to - from : 0 };
+    const uint32_t *want = e->n_symbols ? s->set->symbols.v + e->symbols : NULL;
+
+    if (e->dot && (gap.n == 0 || gap.s[gap.n - 1] != '.'))
+        return false;
+    if (e->dot)
+        *more = 1;
+    if (e->n_symbols == 0)
+        return true;
+    size_t max = i == 0 || i == leaf->n ? e->n_symbols : MAX_SYMBOLS;
+    size_t n = text_symbols(symbol, max, gap, i == 0);
+    if (n != e->n_symbols)
+        return false;
+    for (size_t j = 0; j < n; j++)
+        if (symbol[j].cp != want[j])
+            return false;
+    *more = i == 0 ? (uint32_t)gap.n - symbol[0].from : symbol[n - 1].to;
+    return true;
+}
+
+static bool as_written(const struct match_scratch *s, const struct leaf *leaf,
+                       const struct element *e, uint32_t p, const struct segment *g,
+                       bool prefix)
+{
+    const struct text_token *k = &s->text.tokens[p];
+    struct str is = { g->src.s + k->src_off, k->src_len };
+    struct str want = { leaf->node->text.s + e->src_off, e->src_len };
+
+    return prefix ? text_starts(is, want) : text_same(is, want);
+}
+
+static bool element_fits(const struct match_scratch *s, const struct element *e,
+                         uint32_t p)
+{
+    const struct term *t = &s->set->dict.terms[e->term];
+
+    if (t->kind == TERM_WORD)
+        return s->word_at[p] == s->links[item_present(s, e->term)->words].word;
+    struct str is = text_folded(&s->text, &s->text.tokens[p]);
+    return is.n >= t->len && memcmp(is.s, s->set->dict.text + t->text_off, t->len) == 0;
+}
+
+static void phrase_at(struct match_scratch *s, const struct leaf *leaf, uint32_t p)
+{
+    const struct element *e = &s->set->elements[leaf->element];
+    const struct segment *g;
+    uint32_t before = 0, after = 0, inside;
+
+    for (uint32_t i = 1; i < leaf->n; i++)
+        if (p + i >= s->text.n || s->word_at[p + i] == NONE ||
+            !element_fits(s, &e[i], p + i))
+            return;
+    g = &s->segments[segment_of(s, p)];
+    if (!segment_in(g, leaf->node->field))
+        return;
+    for (uint32_t i = 0; leaf->node->exact && i < leaf->n; i++)
+        if (!as_written(s, leaf, &e[i], p + i, g,
+                        leaf->node->op == RULE_PREFIX && i + 1 == leaf->n))
+            return;
+    for (uint32_t i = 0; leaf->symbols && i <= leaf->n; i++)
+        if (!symbols_fit(s, leaf, p, i, g,
+                         i == 0         ? &before
+                         : i == leaf->n ? &after
+                                        : &inside))
+            return;
+    add_positions(s, p, p + leaf->n - 1, before, after);
+}
+
+static void phrase_find(struct match_scratch *s, const struct leaf *leaf)
+{
+    const struct element *e = &s->set->elements[leaf->element];
+
+    for (uint32_t i = 0; i < leaf->n; i++)
+        if (!has_term(s, e[i].term))
+            return;
+    uint32_t link = item_present(s, e->term)->words;
+    for (; link != NONE; link = s->links[link].next) {
+        uint32_t p = s->words[s->links[link].word].first;
+        for (; p != NONE; p = s->next[p])
+            phrase_at(s, leaf, p);
+    }
+}
+
+/* Every place of one gap between tokens where the symbols stand. */
+static void symbols_in(struct match_scratch *s, const struct leaf *leaf, uint32_t segment,
+                       uint32_t from, uint32_t to)
+{
+    const uint32_t *want = s->set->symbols.v + leaf->element;
+    struct text_symbol symbol[MAX_SYMBOLS];
+
+    for (; from < to; from++) {
+        struct str rest = { s->segments[segment].src.s + from, to - from };
+        if (((unsigned char)*rest.s & 0xC0) == 0x80)
+            continue; /* inside a character */
+        size_t n = text_symbols(symbol, leaf->n, rest, false);
+        if (n < leaf->n || symbol[0].from != 0)
+            continue;
+        while (n > 0 && symbol[n - 1].cp == want[n - 1])
+            n--;
+        if (n == 0)
+            found_add(s, (struct occurrence){ NONE, NONE, from,
+                                              from + symbol[leaf->n - 1].to, segment,
+                                              false });
+    }
+}
+
+static void symbols_find(struct match_scratch *s, const struct leaf *leaf)
+{
+    for (uint32_t i = 0; i < s->n_segments; i++) {
+        const struct segment *g = &s->segments[i];
+        uint32_t from = 0;
+        if (!segment_in(g, leaf->node->field))
+            continue;
+        for (uint32_t p = g->first; p < g->end; p++) {
+            const struct text_token *k = &s->text.tokens[p];
+            symbols_in(s, leaf, i, from, k->src_off);
+            from = k->src_off + k->src_len;
+        }
+        symbols_in(s, leaf, i, from, (uint32_t)g->src.n);
+    }
+}
+
+void leaf_find(struct match_scratch *s, const struct leaf *leaf)
+{
+    switch (leaf->kind) {
+    case LEAF_PHRASE:
+        phrase_find(s, leaf);
+        break;
+    case LEAF_SYMBOLS:
+        symbols_find(s, leaf);
+        break;
+    case LEAF_REGEX:
+        regex_find(s, leaf);
+        break;
+    case LEAF_VALUE:
+        value_find(s, leaf);
+        break;
+    }
+}
+
+/* The host inside a URL. */
+static struct str host_of(struct str url)
+{
+    struct str h = url;
+    const char *p = url.n ? memmem(url.s, url.n, "://", 3) : NULL;
+
+    if (!p)
+        return (struct str){ url.s, 0 };
+    h.s = p + 3;
+    h.n = url.n - (size_t)(h.s - url.s);
+    for (size_t i = 0; i < h.n; i++)
+        if (strchr("/?#\\", h.s[i]))
+            h.n = i;
+    const char *at = h.n ? memrchr(h.s, '@', h.n) : NULL;
+    if (at) {
+        h.n -= (size_t)(at + 1 - h.s);
+        h.s = at + 1;
+    }
+    const char *colon = h.n ? memchr(h.s, ':', h.n) : NULL;
+    if (colon && h.s[0] != '[')
+        h.n = (size_t)(colon - h.s);
+    while (h.n && h.s[h.n - 1] == '.')
+        h.n--;
+    return h;
+}
+
+static bool begins(struct str a, struct str prefix)
+{
+    return a.n >= prefix.n && strncasecmp(a.s, prefix.s, prefix.n) == 0;
+}
+
+/* The host itself or a domain above it. */
+static bool site_fits(struct str host, struct str want, bool prefix, struct str *part)
+{
+    while (want.n && (want.s[0] == '.' || want.s[0] == '*')) {
+        want.s++;
+        want.n--;
+    }
+    while (want.n && want.s[want.n - 1] == '.')
+        want.n--;
+    for (size_t i = 0; want.n && i < host.n; i++) {
+        if (i > 0 && host.s[i - 1] != '.')
+            continue;
+        *part = (struct str){ host.s + i, host.n - i };
+        if (begins(*part, want) && (prefix || part->n == want.n))
+            return true;
+    }
+    return false;
+}
+
+/* Tags compare at the bounds of their parts: en is in en-GB. */
+static bool lang_fits(struct str tag, struct str want, bool prefix, struct str *part)
+{
+    *part = (struct str){ tag.s, want.n };
+    if (want.n == 0 || tag.n < want.n)
+        return false;
+    for (size_t i = 0; i < want.n; i++) {
+        char a = tag.s[i] == '_' ? '-' : tag.s[i], b = want.s[i] == '_' ? '-' : want.s[i];
+        if (strncasecmp(&a, &b, 1) != 0)
+            return false;
+    }
+    return prefix || tag.n == want.n || tag.s[want.n] == '-' || tag.s[want.n] == '_';
+}
+
+static bool same_token(const struct text *a, const struct text *b, size_t i, bool prefix)
+{
+    struct str x = text_folded(a, &a->tokens[i]), y = text_folded(b, &b->tokens[i]);
+
+    return prefix ? x.n >= y.n && memcmp(x.s, y.s, y.n) == 0 : str_eq(x, y);
+}
+
+/* The words of a name, all of them; a prefix ends inside its last word. */
+static bool name_fits(struct match_scratch *s, struct str name,
+                      const struct rule_node *node)
+{
+    bool prefix = node->op == RULE_PREFIX;
+    struct text *a = &s->name[0], *b = &s->name[1];
+
+    if (node->exact)
+        return prefix ? text_starts(name, node->text) : text_same(name, node->text);
+    text_clear(a);
+    text_clear(b);
+    if (text_add(a, name) < 0 || text_add(b, node->text) < 0) {
+        s->error = -ENOMEM;
+        return false;
+    }
+    if (b->n == 0)
+        return name.n && str_eq(name, node->text);
+    if (prefix ? a->n < b->n : a->n != b->n)
+        return false;
+    for (size_t i = 0; i < b->n; i++)
+        if (!same_token(a, b, i, prefix && i + 1 == b->n))
+            return false;
+    return true;
+}
+
+void value_find(struct match_scratch *s, const struct leaf *leaf)
+{
+    const struct rule_node *node = leaf->node;
+    bool prefix = node->op == RULE_PREFIX;
+    struct str want = str_trim(node->text);
+
+    for (uint32_t i = 0; i < s->n_segments; i++) {
+        const struct segment *g = &s->segments[i];
+        struct str part = g->src;
+        bool fits = false;
+        if (!segment_in(g, node->field))
+            continue;
+        if (node->field == RULE_SITE)
+            fits = site_fits(host_of(g->src), want, prefix, &part);
+        else if (node->field == RULE_LANG)
+            fits = lang_fits(g->src, want, prefix, &part);
+        else
+            fits = name_fits(s, g->src, node);
+        if (fits)
+            found_add(
+                s, (struct occurrence){ NONE, NONE, (uint32_t)(part.s - g->src.s),
+                                        (uint32_t)(part.s - g->src.s + (ptrdiff_t)part.n),
+                                        i, false });
+    }
+}
