@@ -58,6 +58,7 @@ struct feed_parse_options {
     struct str url;          /* base for relative links; may be empty */
     struct str content_type; /* HTTP Content-Type, whole; may be empty */
     struct str charset;      /* override from the config; may be empty */
+    bool no_alt;             /* leave the alt texts of images out of the text */
     struct feed_parse_limits limits;
 };
 

@@ -11,6 +11,9 @@
  * fits is there). */
 int html_to_text(struct buf *out, struct str html);
 
+/* The same without alt texts: what a page shows. */
+int html_to_text_no_alt(struct buf *out, struct str html);
+
 /* The UTF-8 for a named reference ("amp", "eacute", "NotEqualTilde"; without & and ;), or
  * an empty str.  Source: the HTML standard's list, all 2,231 names. */
 struct str html_entity(struct str name);

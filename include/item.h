@@ -13,17 +13,18 @@
 #define ITEM_NO_TIME INT64_MIN
 
 struct item {
-    struct str id; /* guid, atom:id, rdf:about or JSON id, trimmed; empty: none given */
-    struct str
-        link; /* absolute; http or https only, anything else is dropped; may be empty */
+    struct str id;   /* guid, atom:id, rdf:about or JSON id, trimmed; empty: none given */
+    struct str link; /* absolute; http or https only, anything else is dropped; may be
+                        empty.  Relative only where no base is known at all */
     struct str title;   /* plain text, white space collapsed */
     struct str summary; /* plain text: description, atom:summary, JSON summary */
     struct str
         content; /* plain text: content:encoded, atom:content, JSON content_html/_text */
     struct str lang; /* BCP 47 tag of the item or inherited from the feed; may be empty */
-    const struct str *authors; /* display names, an address only where there is no name */
+    const struct str *authors; /* display names, an address only where there is no
+                                name; contributors, too */
     size_t n_authors;
-    const struct str *categories; /* labels, else terms */
+    const struct str *categories; /* labels and terms */
     size_t n_categories;
     const struct str *enclosures; /* absolute URLs */
     size_t n_enclosures;

@@ -43,9 +43,9 @@ int sink_log_new(struct sink **out, const char *name, const char *path,
                  enum alert_format f, struct buf *why);
 
 /* Desktop notifications by libnotify, from a thread of its own: a server that hangs or is
- * absent stalls nobody.  It is tried again until one answers; alerts that wait longer than
- * ten minutes are only counted, in the next bubble.  More alerts than may pop up (five at
- * once, then one in ten seconds) share one bubble with a list. */
+ * absent stalls nobody.  It is tried again until one answers; alerts that wait longer
+ * than ten minutes are only counted, in the next bubble.  More alerts than may pop up
+ * (five at once, then one in ten seconds) share one bubble with a list. */
 int sink_desktop_new(struct sink **out, const char *name, struct buf *why);
 
 /* Is there a session bus to talk to? */

@@ -20,7 +20,7 @@ enum {
 struct options {
     const char *url, *content_type, *charset;
     size_t chunk;
-    bool batch;
+    bool batch, alt;
 };
 
 static const char usage_text[] =
@@ -34,6 +34,7 @@ static const char usage_text[] =
     "  -u, --url URL            where the document came from: the base of its links\n"
     "  -t, --content-type TYPE  the Content-Type it came with\n"
     "  -c, --charset NAME       read it in this charset, whatever it says\n"
+    "  -a, --alt                show the alt texts of images, which rules see, too\n"
     "  -b, --batch              answer requests, one JSON object a line with path,\n"
     "                           content_type and url, from standard input\n"
     "  -h, --help               show this text\n"
@@ -163,7 +164,8 @@ static int parse_one(const struct options *o, int fd, struct feed_parse_result *
 {
     struct feed_parse_options opt = { .url = str_of(o->url),
                                       .content_type = str_of(o->content_type),
-                                      .charset = str_of(o->charset) };
+                                      .charset = str_of(o->charset),
+                                      .no_alt = !o->alt };
     struct feed_parse *p = NULL;
     struct buf items, lines;
 
@@ -255,8 +257,7 @@ static int run_batch(const struct options *o)
     return ferror(stdin) || ferror(stdout) ? EXIT_RUN : EXIT_OK;
 }
 
-/* --- the command
- * ------------------------------------------------------------------------ */
+/* --- the command --- */
 
 static bool read_options(struct options *o, int argc, char **argv, int *status)
 {
@@ -265,13 +266,14 @@ static bool read_options(struct options *o, int argc, char **argv, int *status)
         { "content-type", required_argument, NULL, 't' },
         { "charset", required_argument, NULL, 'c' },
         { "chunk", required_argument, NULL, 'n' }, /* for tests: bytes pushed at once */
+        { "alt", no_argument, NULL, 'a' },
         { "batch", no_argument, NULL, 'b' },
         { "help", no_argument, NULL, 'h' },
         { 0 },
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "u:t:c:bh", known, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "u:t:c:abh", known, NULL)) != -1) {
         switch (c) {
         case 'u':
             o->url = optarg;
@@ -286,6 +288,9 @@ static bool read_options(struct options *o, int argc, char **argv, int *status)
             o->chunk = strtoul(optarg, NULL, 10);
             if (o->chunk == 0 || o->chunk > CHUNK)
                 o->chunk = CHUNK;
+            break;
+        case 'a':
+            o->alt = true;
             break;
         case 'b':
             o->batch = true;

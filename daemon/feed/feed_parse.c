@@ -48,6 +48,7 @@ int feed_parse_new(struct feed_parse **out, const struct feed_parse_options *opt
     int r = copy_options(p, opt);
     feed_build_init(&p->feed, p->limits.max_text);
     feed_build_init(&p->item, p->limits.max_text);
+    p->item.no_alt = opt->no_alt;
     if (r == 0)
         r = charset_new(&p->charset, charset_of_content_type(opt->content_type),
                         opt->charset, on_utf8, p);
@@ -138,7 +139,7 @@ void feed_parse_repaired(struct feed_parse *p, unsigned long n, const char *what
     p->repaired.error = 0;
 }
 
-/* --- what kind of document is it? -------------------------------------------------- */
+/* --- what kind of document is it? --- */
 
 static bool begins(const char *s, const char *end, const char *word)
 {

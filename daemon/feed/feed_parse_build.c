@@ -9,8 +9,8 @@
 
 enum {
     SHORT_MAX = 8 << 10, /* ids, links, languages */
-    TITLE_MAX = 64 << 10,
-    LIST_MAX = 256, /* entries of one list */
+    RANK_SPARE = 100,    /* a second summary, where there is no content */
+    LIST_MAX = 256,      /* entries of one list */
     LIST_BYTES = 64 << 10,
 };
 
@@ -96,10 +96,9 @@ void feed_build_add(struct feed_build *b, const char *s, size_t n)
 
 static size_t bound(const struct feed_build *b, enum feed_field f)
 {
-    if (f == FEED_SUMMARY || f == FEED_CONTENT)
-        return b->max_text * 2;
-    size_t max = f == FEED_TITLE ? TITLE_MAX : SHORT_MAX;
-    return max < b->max_text * 2 ? max : b->max_text * 2;
+    size_t all = b->max_text * 2;
+
+    return f <= FEED_CONTENT || all < SHORT_MAX ? all : SHORT_MAX;
 }
 
 /* Without the white space around it, which is there for indentation. */
@@ -121,6 +120,27 @@ static bool is_address(enum feed_field f)
     return f == FEED_LINK || f >= FEED_SELF;
 }
 
+static bool same(const struct buf *a, const struct buf *b)
+{
+    return a->n == b->n && memcmp(a->s, b->s, a->n) == 0;
+}
+
+/* Scratch into the slot, what was there into scratch. */
+static void swap(struct feed_build *b, struct feed_slot *slot, unsigned *rank,
+                 enum feed_form *form)
+{
+    struct feed_slot old = *slot;
+
+    slot->raw = b->scratch;
+    slot->rank = *rank;
+    slot->form = *form;
+    b->scratch = old.raw;
+    *rank = old.rank;
+    *form = old.form;
+    if (old.rank == FEED_NO_RANK)
+        buf_clear(&b->scratch);
+}
+
 void feed_build_take(struct feed_build *b, enum feed_field f, unsigned rank,
                      enum feed_form form)
 {
@@ -134,12 +154,13 @@ void feed_build_take(struct feed_build *b, enum feed_field f, unsigned rank,
         b->scratch_cut = true;
     }
     if (b->scratch.n && rank < slot->rank) {
-        struct buf old = slot->raw;
-        slot->raw = b->scratch;
-        b->scratch = old;
-        slot->rank = rank;
-        slot->form = form;
+        swap(b, slot, &rank, &form);
         slot->cut = b->scratch_cut;
+    }
+    if (f == FEED_SUMMARY && b->scratch.n && !same(&b->scratch, &slot->raw) &&
+        b->slot[FEED_CONTENT].rank > RANK_SPARE) {
+        rank = RANK_SPARE;
+        swap(b, &b->slot[FEED_CONTENT], &rank, &form);
     }
     buf_clear(&b->scratch);
     b->scratch_cut = false;
@@ -205,6 +226,18 @@ void feed_build_list(struct feed_build *b, enum feed_list_kind k, struct str s)
     l->at[l->n++].n = s.n; /* the pointers are set when the item is whole */
 }
 
+/* A relative reference: no scheme, and nothing that needs care. */
+static bool relative(struct str ref)
+{
+    for (size_t i = 0; i < ref.n; i++) {
+        unsigned char c = (unsigned char)ref.s[i];
+        if (c <= ' ' || c == 0x7F || c == '<' || c == '>' || c == '"' ||
+            (c == ':' && !memchr(ref.s, '/', i)))
+            return false;
+    }
+    return true;
+}
+
 /* `ref` in absolute form into scratch; false: no web address. */
 static bool resolve(struct feed_build *b, struct str base, struct str ref)
 {
@@ -215,6 +248,10 @@ static bool resolve(struct feed_build *b, struct str base, struct str ref)
     int r = url_resolve(&b->scratch, base, ref);
     if (r == -ENOMEM)
         b->error = r;
+    if (r == -EINVAL && base.n == 0 && relative(ref)) {
+        buf_clear(&b->scratch);
+        return buf_put_str(&b->scratch, ref) == 0; /* better than nothing */
+    }
     return r == 0 && url_is_web(buf_str(&b->scratch));
 }
 
@@ -271,8 +308,9 @@ struct str feed_build_plain(struct feed_build *b, enum feed_field f, unsigned wh
     buf_clear(out);
     if (slot->rank == FEED_NO_RANK)
         return (struct str){ 0 };
-    int r = slot->form == FEED_FORM_HTML ? html_to_text(out, buf_str(&slot->raw))
-                                         : collapse(out, buf_str(&slot->raw));
+    int r = slot->form != FEED_FORM_HTML ? collapse(out, buf_str(&slot->raw))
+            : b->no_alt                  ? html_to_text_no_alt(out, buf_str(&slot->raw))
+                                         : html_to_text(out, buf_str(&slot->raw));
     if (r == -ENOMEM)
         b->error = r;
     slot->cut |= r == -E2BIG;

@@ -50,7 +50,7 @@ struct feed_build { /* zero-initialise, then feed_build_init */
     unsigned time_rank[FEED_TIMES];
     struct buf plain[3]; /* title, summary, content as plain text */
     size_t max_text;
-    bool scratch_cut;
+    bool scratch_cut, no_alt;
     int error; /* 0 or -ENOMEM; sticky */
 };
 

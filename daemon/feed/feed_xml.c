@@ -68,7 +68,7 @@ static int reopen(struct feed_member *x, bool in_cdata)
     return r;
 }
 
-/* --- recovering --------------------------------------------------------------------- */
+/* --- recovering --- */
 
 struct run { /* what is left of a run of tokens */
     const char *s;

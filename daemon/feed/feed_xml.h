@@ -49,6 +49,7 @@ struct xml_capture {
     enum xml_mode mode;
     enum feed_form form; /* of BASE64 once decoded */
     bool permalink;      /* ACT_GUID */
+    bool guess;          /* BASE64 is not said, but concluded from the type */
 };
 
 struct feed_member {
@@ -66,9 +67,10 @@ struct feed_member {
     struct xml_capture capture;
     bool atom;                       /* the root is feed */
     bool in_item, seen_feed, closed; /* closed: the root has ended */
-    bool prefix_reported;
+    bool prefix_reported, attribute_prefixes;
+    char attribute_prefix[24]; /* the last one of a tag */
     struct buf person_text, person_name, person_email;
-    bool person_source;
+    bool person_source, has_author;
     struct buf source_authors; /* NUL-terminated strings */
     struct buf person_feed;    /* the feed's authors, the same */
     int64_t sy_period_s, sy_frequency;

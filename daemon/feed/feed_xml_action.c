@@ -5,13 +5,15 @@
 #include <stdlib.h>
 #include <strings.h>
 #include "url.h"
+#include "utf8.h"
 
 /* Ranks of what stands in for a link; the table's own are below these. */
 enum {
-    RANK_LINK_OTHER_TYPE = 3, /* rel=alternate, but not HTML */
     RANK_LINK_GUID = 5,
     RANK_LINK_ABOUT = 6,
+    RANK_LINK_ID = 7,
     RANK_LINK_SELF = 8,
+    RANK_LINK_ENCLOSURE = 9,
     RANK_ID_ABOUT = 2,
 };
 
@@ -63,12 +65,12 @@ static bool begins_nocase(struct str s, const char *head)
 
 /* How an Atom text construct or content is to be read.  Source: RFC 4287 3.1 and 4.1.3;
  * Atom 0.3 section 3.1 for mode=. */
-static enum xml_mode atom_mode(struct str type, struct str mode, bool content,
-                               enum feed_form *form)
+static enum xml_mode atom_mode(struct str type, struct str mode, enum feed_form *form)
 {
     bool html = is_type(type, "html", "text/html");
 
-    *form = html ? FEED_FORM_HTML : FEED_FORM_TEXT;
+    *form = type.n == 0 || begins_nocase(type, "text/plain") ? FEED_FORM_TEXT
+                                                             : FEED_FORM_HTML;
     if (str_eq_nocase(mode, STR("base64")))
         return XML_MODE_BASE64;
     if (str_eq_nocase(mode, STR("escaped")))
@@ -83,7 +85,7 @@ static enum xml_mode atom_mode(struct str type, struct str mode, bool content,
         return XML_MODE_PLAIN;
     if (ends_nocase(type, "/xml") || ends_nocase(type, "+xml"))
         return XML_MODE_INLINE;
-    return content ? XML_MODE_BASE64 : XML_MODE_PLAIN;
+    return memchr(type.s, '/', type.n) ? XML_MODE_BASE64 : XML_MODE_PLAIN;
 }
 
 static void start_text(struct feed_member *x, struct xml_frame *f,
@@ -95,29 +97,30 @@ static void start_text(struct feed_member *x, struct xml_frame *f,
     enum xml_mode m = XML_MODE_HTML;
 
     f->place = PLACE_SKIP;
-    if (!feed_build_wants(build_of(x), rule->field, rule->rank))
+    if (!feed_build_wants(build_of(x), rule->field, rule->rank) &&
+        rule->field != FEED_SUMMARY)
         return;
     if (atom)
-        m = atom_mode(type, mode, rule->field == FEED_CONTENT, &form);
+        m = atom_mode(type, mode, &form);
     else if ((ns & NS_MEDIA) && str_eq_nocase(type, STR("plain")))
         m = XML_MODE_PLAIN;
     else if (ns & NS_XHTML)
         m = XML_MODE_INLINE;
     capture(x, rule, m);
     x->capture.form = form;
+    x->capture.guess = mode.n == 0;
 }
 
-/* Base64 in scratch becomes what it encodes; false when it is none. */
-static bool decode_base64(struct buf *b)
+/* What the base64 `s` encodes; false when it is none. */
+static bool decode_base64(struct buf *out, struct str s)
 {
     static const char digits[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     uint32_t bits = 0;
-    unsigned n = 0;
-    size_t out = 0;
+    size_t n = 0;
 
-    for (size_t i = 0; i < b->n; i++) {
-        char c = b->s[i];
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.s[i];
         const char *d = c ? strchr(digits, c) : NULL;
         if (c == '=' || c == ' ' || (c >= '\t' && c <= '\r'))
             continue;
@@ -125,12 +128,9 @@ static bool decode_base64(struct buf *b)
             return false;
         bits = bits << 6 | (uint32_t)(d - digits);
         if (++n % 4 != 1)
-            b->s[out++] = (char)(bits >> (6 - 2 * ((n - 1) % 4)));
+            (void)buf_putc(out, (char)(bits >> (6 - 2 * ((n - 1) % 4))));
     }
-    b->n = out;
-    if (b->s)
-        b->s[out] = '\0';
-    return true;
+    return n % 4 != 1 && out->n && !memchr(out->s, '\0', out->n);
 }
 
 static int keep(void *ctx, const char *s, size_t n)
@@ -138,27 +138,48 @@ static int keep(void *ctx, const char *s, size_t n)
     return buf_put(ctx, s, n);
 }
 
-/* Scratch holds base64 of text, of which nothing but UTF-8 or windows-1252 is to be
- * expected. */
-static void end_base64(struct feed_build *b)
+/* UTF-8 without controls? */
+static bool text_like(struct str s)
 {
-    struct charset *c = NULL;
-    struct buf text;
-
-    if (!decode_base64(&b->scratch) || memchr(b->scratch.s, '\0', b->scratch.n))
-        b->scratch.n = 0;
-    buf_init(&text, b->scratch.max);
-    if (charset_new(&c, STR("utf-8"), STR(""), keep, &text) < 0)
-        b->error = -ENOMEM;
-    else if (b->scratch.n && charset_push(c, b->scratch.s, b->scratch.n) == 0)
-        (void)charset_finish(c);
-    charset_free(c);
-    buf_free(&b->scratch);
-    b->scratch = text;
+    for (size_t i = 0, len; i < s.n; i += len) {
+        uint32_t c = utf8_get(s.s + i, s.n - i, &len);
+        if (c == UTF8_BAD || (c < 0x20 && c != '\n' && c != '\r' && c != '\t'))
+            return false;
+    }
+    return true;
 }
 
-/* --- links
- * ------------------------------------------------------------------------------- */
+/* Scratch may hold base64 of text, in UTF-8 or windows-1252.  What is not base64 stays as
+ * it is; `guess`: nothing but an unknown type says that it is. */
+static void end_base64(struct feed_build *b, bool guess)
+{
+    struct charset *c = NULL;
+    struct buf bytes, text;
+    int r = 0;
+
+    buf_init(&bytes, b->scratch.max);
+    buf_init(&text, b->scratch.max);
+    if (decode_base64(&bytes, buf_str(&b->scratch)) &&
+        (!guess || text_like(buf_str(&bytes)))) {
+        r = charset_new(&c, STR("utf-8"), STR(""), keep, &text);
+        if (r == 0)
+            r = charset_push(c, bytes.s, bytes.n);
+        if (r == 0)
+            (void)charset_finish(c);
+        charset_free(c);
+    }
+    if (bytes.error == -ENOMEM || r == -ENOMEM)
+        b->error = -ENOMEM;
+    buf_free(&bytes);
+    if (text.n) {
+        buf_free(&b->scratch);
+        b->scratch = text;
+    } else {
+        buf_free(&text);
+    }
+}
+
+/* --- links --- */
 
 static bool has_word(struct str list, const char *word)
 {
@@ -190,17 +211,20 @@ static void start_link(struct feed_member *x, struct xml_frame *f,
     struct feed_build *b = build_of(x);
 
     f->place = PLACE_SKIP;
+    if (href.n == 0 && xml_attribute(atts, "href"))
+        href = base; /* RFC 3986 4.4: this document */
     if (href.n == 0) {
         if (rel.n == 0 || has_word(rel, "alternate"))
             capture(x, rule, XML_MODE_PLAIN);
         return;
     }
     if (rel.n == 0 || has_word(rel, "alternate")) {
-        bool html = type.n == 0 || is_type(type, "text/html", "application/xhtml+xml");
-        feed_build_link(b, FEED_LINK, rule->rank + (html ? 0 : RANK_LINK_OTHER_TYPE),
-                        base, href);
+        bool html = is_type(type, "text/html", "application/xhtml+xml");
+        unsigned more = html ? rel.n == 0 : type.n == 0 ? 1 : 3;
+        feed_build_link(b, FEED_LINK, rule->rank + more, base, href);
     } else if (has_word(rel, "enclosure") && x->in_item) {
         feed_build_enclosure(b, base, href);
+        feed_build_link(b, FEED_LINK, RANK_LINK_ENCLOSURE, base, href);
     } else if (has_word(rel, "self")) {
         if (!x->in_item)
             feed_build_link(b, FEED_SELF, 0, base, href);
@@ -210,12 +234,12 @@ static void start_link(struct feed_member *x, struct xml_frame *f,
     }
 }
 
-/* --- persons
- * ------------------------------------------------------------------------------ */
+/* --- persons --- */
 
 static void start_person(struct feed_member *x, struct xml_frame *f)
 {
     x->person_source = f->place == PLACE_SOURCE;
+    x->has_author |= x->in_item && !x->person_source && f->act == ACT_AUTHOR;
     f->place = PLACE_PERSON;
     buf_clear(&x->person_text);
     buf_clear(&x->person_name);
@@ -246,8 +270,7 @@ void xml_action_person_end(struct feed_member *x, struct xml_frame *f)
     add_person(x, name);
 }
 
-/* --- items
- * --------------------------------------------------------------------------------- */
+/* --- items --- */
 
 static void start_item(struct feed_member *x, struct xml_frame *f, const char **atts)
 {
@@ -256,6 +279,7 @@ static void start_item(struct feed_member *x, struct xml_frame *f, const char **
 
     x->in_item = true;
     x->seen_feed = true;
+    x->has_author = false;
     f->place = PLACE_ITEM;
     feed_build_clear(b);
     buf_clear(&x->source_authors);
@@ -277,7 +301,7 @@ static void inherit_authors(struct feed_member *x)
 {
     struct buf *from = x->source_authors.n ? &x->source_authors : &x->person_feed;
 
-    if (x->p->item.list[FEED_AUTHORS].n)
+    if (x->has_author)
         return;
     for (size_t i = 0; i < from->n; i += strlen(from->s + i) + 1)
         feed_build_list(&x->p->item, FEED_AUTHORS, str_of(from->s + i));
@@ -293,8 +317,7 @@ void xml_action_item_end(struct feed_member *x)
         xml_stop(x, r);
 }
 
-/* --- the feed
- * ------------------------------------------------------------------------------- */
+/* --- the feed --- */
 
 static void set_format(struct feed_member *x, enum feed_format format)
 {
@@ -347,20 +370,21 @@ static void start_category(struct feed_member *x, struct xml_frame *f,
         capture(x, rule, XML_MODE_PLAIN);
 }
 
-static void start_enclosure(struct feed_member *x, const char **atts)
+/* False: it has no address in its attributes. */
+static bool start_enclosure(struct feed_member *x, const char **atts)
 {
     struct str url = attribute(atts, "url");
 
     if (url.n == 0)
         url = attribute(atts, "href");
     feed_build_enclosure(&x->p->item, xml_base(x), url);
+    feed_build_link(&x->p->item, FEED_LINK, RANK_LINK_ENCLOSURE, xml_base(x), url);
+    return url.n > 0;
 }
 
 void xml_action_start(struct feed_member *x, struct xml_frame *f,
                       const struct xml_rule *rule, unsigned ns, const char **atts)
 {
-    enum xml_place place = f->place;
-
     f->act = rule->act;
     switch (rule->act) {
     case ACT_RSS:
@@ -388,15 +412,19 @@ void xml_action_start(struct feed_member *x, struct xml_frame *f,
             !str_eq_nocase(attribute(atts, "ispermalink"), STR("false"));
         break;
     case ACT_AUTHOR:
+    case ACT_CONTRIBUTOR:
         start_person(x, f);
         break;
     case ACT_CATEGORY:
         start_category(x, f, rule, atts);
         break;
     case ACT_MEDIA:
+        (void)start_enclosure(x, atts);
+        break;
     case ACT_ENCLOSURE:
-        start_enclosure(x, atts);
-        f->place = rule->act == ACT_MEDIA ? place : PLACE_SKIP;
+        f->place = PLACE_SKIP;
+        if (!start_enclosure(x, atts))
+            capture(x, rule, XML_MODE_PLAIN);
         break;
     case ACT_SOURCE:
         f->place = PLACE_SOURCE;
@@ -404,9 +432,13 @@ void xml_action_start(struct feed_member *x, struct xml_frame *f,
     case ACT_HOURS:
         f->place = PLACE_HOURS;
         break;
+    case ACT_SKIP:
+        f->place = PLACE_SKIP;
+        break;
     case ACT_NONE:
     case ACT_ENTER:
         break;
+    case ACT_KEYWORDS:
     case ACT_PLAIN:
     case ACT_URL:
     case ACT_PUBLISHED:
@@ -425,8 +457,7 @@ void xml_action_start(struct feed_member *x, struct xml_frame *f,
     }
 }
 
-/* --- advice on polling
- * ------------------------------------------------------------------------ */
+/* --- advice on polling --- */
 
 static int64_t small_number(struct str s)
 {
@@ -476,24 +507,18 @@ static void take_advice(struct feed_member *x, enum xml_act act, struct str v)
             x->p->info.skip_days |= UINT32_C(1) << i;
 }
 
-/* --- the end of a captured element
- * --------------------------------------------------------------- */
+/* --- the end of a captured element --- */
 
-static void end_guid(struct feed_member *x, struct feed_build *b, bool permalink)
+/* An address that is an item's identity may stand in for its link. */
+static void end_guid(struct feed_build *b, const struct xml_capture *c)
 {
-    struct str v = str_trim(buf_str(&b->scratch));
+    unsigned rank = c->rule->rank ? RANK_LINK_ID : RANK_LINK_GUID;
+    struct str id;
 
-    if (permalink && url_is_web(v) && feed_build_wants(b, FEED_LINK, RANK_LINK_GUID)) {
-        struct buf copy;
-        buf_init(&copy, 8192);
-        if (buf_put_str(&copy, v) == 0) {
-            feed_build_set(b, FEED_ID, 0, FEED_FORM_TEXT, buf_str(&copy));
-            feed_build_link(b, FEED_LINK, RANK_LINK_GUID, xml_base(x), buf_str(&copy));
-        }
-        buf_free(&copy);
-    } else {
-        feed_build_take(b, FEED_ID, 0, FEED_FORM_TEXT);
-    }
+    feed_build_take(b, FEED_ID, c->rule->rank, FEED_FORM_TEXT);
+    id = feed_build_get(b, FEED_ID);
+    if (c->permalink && url_is_web(id))
+        feed_build_link(b, FEED_LINK, rank, STR(""), id);
 }
 
 static void end_url(struct feed_member *x, struct feed_build *b, enum feed_field field,
@@ -506,6 +531,26 @@ static void end_url(struct feed_member *x, struct feed_build *b, enum feed_field
     buf_free(&ref);
 }
 
+static void end_enclosure(struct feed_member *x, struct feed_build *b)
+{
+    struct buf ref = b->scratch;
+
+    buf_init(&b->scratch, ref.max);
+    feed_build_enclosure(b, xml_base(x), str_trim(buf_str(&ref)));
+    buf_free(&ref);
+}
+
+static void end_keywords(struct feed_build *b, struct str list)
+{
+    while (list.n) {
+        const char *comma = memchr(list.s, ',', list.n);
+        size_t n = comma ? (size_t)(comma - list.s) : list.n;
+        feed_build_list(b, FEED_CATEGORIES, (struct str){ list.s, n });
+        n += comma != NULL;
+        list = (struct str){ list.s + n, list.n - n };
+    }
+}
+
 void xml_action_capture_end(struct feed_member *x)
 {
     struct xml_capture c = x->capture;
@@ -516,7 +561,7 @@ void xml_action_capture_end(struct feed_member *x)
     switch (c.rule->act) {
     case ACT_TEXT:
         if (c.mode == XML_MODE_BASE64)
-            end_base64(b);
+            end_base64(b, c.guess);
         else
             c.form = c.mode == XML_MODE_PLAIN ? FEED_FORM_TEXT : FEED_FORM_HTML;
         feed_build_take(b, c.rule->field, c.rule->rank, c.form);
@@ -530,7 +575,7 @@ void xml_action_capture_end(struct feed_member *x)
         end_url(x, b, c.rule->field, c.rule->rank);
         break;
     case ACT_GUID:
-        end_guid(x, b, c.permalink);
+        end_guid(b, &c);
         break;
     case ACT_PUBLISHED:
         feed_build_time(b, FEED_PUBLISHED, c.rule->rank, text);
@@ -543,6 +588,12 @@ void xml_action_capture_end(struct feed_member *x)
         break;
     case ACT_EMAIL:
         (void)buf_put_str(&x->person_email, text);
+        break;
+    case ACT_ENCLOSURE:
+        end_enclosure(x, b);
+        break;
+    case ACT_KEYWORDS:
+        end_keywords(b, text);
         break;
     case ACT_CATEGORY:
         feed_build_list(b, FEED_CATEGORIES, text);

@@ -27,9 +27,7 @@ struct str xml_base(const struct feed_member *x)
 
     if (f && f->base_n)
         return (struct str){ x->arena.s + f->base_off, f->base_n };
-    if (x->p->url.n)
-        return buf_str(&x->p->url);
-    return feed_build_get(&x->p->feed, FEED_LINK);
+    return buf_str(&x->p->url);
 }
 
 /* --- names ----------------------------------------------------------------------------
@@ -149,14 +147,29 @@ static int set_base(struct feed_member *x, struct xml_frame *f, const char *valu
     return r;
 }
 
+/* Attributes mean nothing to us by their prefix, but one that is not declared makes the
+ * document ill-formed; declarations of the same tag may follow. */
+static void attribute_prefix(struct feed_member *x, struct str prefix)
+{
+    if (prefix.n < sizeof x->attribute_prefix) {
+        x->attribute_prefixes = true;
+        memcpy(x->attribute_prefix, prefix.s, prefix.n);
+        x->attribute_prefix[prefix.n] = '\0';
+    }
+}
+
 static int common_attributes(struct feed_member *x, struct xml_frame *f,
                              const char **atts)
 {
     int r = 0;
 
     for (; *atts && r == 0; atts += 2) {
-        if (atts[0][0] != 'x')
+        if (atts[0][0] != 'x') {
+            const char *colon = strchr(*atts, ':');
+            if (colon && !x->prefix_reported)
+                attribute_prefix(x, (struct str){ *atts, (size_t)(colon - *atts) });
             continue;
+        }
         if (strncmp(*atts, "xmlns", 5) == 0) {
             if (atts[0][5] == ':')
                 r = bind(x, str_of(*atts + 6), atts[1]);
@@ -170,6 +183,10 @@ static int common_attributes(struct feed_member *x, struct xml_frame *f,
             if (v.n < 64 && put_arena(x, v, &f->lang_off))
                 f->lang_n = (uint32_t)v.n;
         }
+    }
+    if (x->attribute_prefixes && r == 0) {
+        x->attribute_prefixes = false;
+        (void)ns_of(x, str_of(x->attribute_prefix));
     }
     return r;
 }
@@ -222,8 +239,7 @@ static void pop(struct feed_member *x)
     }
 }
 
-/* --- markup inside captured text
- * -------------------------------------------------------- */
+/* --- markup inside captured text --- */
 
 static void add_escaped(struct feed_build *b, const char *s, size_t n)
 {
@@ -288,17 +304,17 @@ void xml_element_start(void *ctx, const char *name, const char **atts)
             return;
         }
     }
+    struct xml_name *e = look_up(x, name, n); /* counts unbound prefixes everywhere */
     if (x->capture.rule) {
         nested_start(x, name, atts);
         return;
     }
     if (f->place == PLACE_SKIP)
         return;
-    struct xml_name *e = look_up(x, name, n);
     const struct xml_rule *rule = rule_for(e, f->place);
     if (rule)
         xml_action_start(x, f, rule, e->ns, atts);
-    else if (f->place != PLACE_ROOT)
+    else if (f->place != PLACE_ROOT && f->place != PLACE_PERSON)
         f->place = PLACE_SKIP;
 }
 
@@ -313,7 +329,7 @@ void xml_element_close(struct feed_member *x)
             add_tag(x, xml_frame_name(x, f), NULL);
     } else if (f->act == ACT_ITEM) {
         xml_action_item_end(x);
-    } else if (f->act == ACT_AUTHOR) {
+    } else if (f->act == ACT_AUTHOR || f->act == ACT_CONTRIBUTOR) {
         xml_action_person_end(x, f);
     }
     pop(x);

@@ -216,7 +216,7 @@ enum xml_ref xml_entity_read(const struct buf *declared, const char *s, size_t n
     return XML_REF_MENDED;
 }
 
-/* --- the document type ------------------------------------------------------------- */
+/* --- the document type --- */
 
 static void skip_space(const char **p, const char *end)
 {

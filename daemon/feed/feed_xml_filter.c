@@ -36,7 +36,7 @@ void xml_filter_done(struct xml_filter *f)
     buf_free(&f->entities);
 }
 
-/* --- handing on ----------------------------------------------------------------- */
+/* --- handing on --- */
 
 static int hand_on(struct xml_filter *f, const char *s, size_t n)
 {
@@ -96,7 +96,7 @@ static int fail(struct xml_filter *f, const char *why)
     return -EBADMSG;
 }
 
-/* --- references and ]]> in text -------------------------------------------------- */
+/* --- references and ]]> in text --- */
 
 /* Deal with the '&' or ']' at `s`.  *used: bytes of `s`, 0: more are needed.  *keep: they
  * may stay as they are; otherwise *with holds what takes their place. */
@@ -191,7 +191,7 @@ static int on_held_small_token(struct xml_filter *f, struct cursor *c)
     return 0;
 }
 
-/* --- what a '<' starts ------------------------------------------------------------ */
+/* --- what a '<' starts --- */
 
 static bool name_start(char ch)
 {
@@ -240,7 +240,7 @@ static enum xml_state classify(const char *s, size_t n)
                                                                       : XML_TEXT;
 }
 
-/* --- tags -------------------------------------------------------------------------- */
+/* --- tags --- */
 
 static void tag_begin(struct xml_filter *f)
 {
@@ -438,7 +438,7 @@ static int on_tag(struct xml_filter *f, struct cursor *c, const char *tok)
     return tag_done(f, c, tok, n, false);
 }
 
-/* --- comments, instructions, CDATA, the document type ------------------------------ */
+/* --- comments, instructions, CDATA, the document type --- */
 
 /* Look for `end` (2 or 3 bytes) from *pp on, across chunks by f->tail. */
 static bool find_end(struct xml_filter *f, const char **pp, const char *end,
@@ -539,7 +539,7 @@ static int on_doctype(struct xml_filter *f, struct cursor *c)
     return why ? fail(f, why) : 0;
 }
 
-/* --- the machine ------------------------------------------------------------------- */
+/* --- the machine --- */
 
 /* Enter the state that the '<' at `tok` leads to; c->p is behind the '<'. */
 static int enter(struct xml_filter *f, struct cursor *c, const char *tok, size_t n,

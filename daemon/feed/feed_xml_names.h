@@ -45,6 +45,7 @@ enum xml_act {
     ACT_CHANNEL,
     ACT_ITEM,
     ACT_ENTER, /* transparent */
+    ACT_SKIP,
     ACT_HTML,  /* not a feed */
     ACT_TEXT,  /* HTML in RSS; what type= and mode= say in Atom */
     ACT_PLAIN, /* literal text */
@@ -53,12 +54,14 @@ enum xml_act {
     ACT_GUID,
     ACT_PUBLISHED,
     ACT_UPDATED,
-    ACT_AUTHOR, /* text, or name, email within */
+    ACT_AUTHOR,      /* text, or name, email within */
+    ACT_CONTRIBUTOR, /* the same, but does not stand for the author */
     ACT_NAME,
     ACT_EMAIL,
-    ACT_CATEGORY, /* label=, term=, text=, or text */
-    ACT_ENCLOSURE,
-    ACT_MEDIA, /* media:content: an enclosure, and transparent */
+    ACT_CATEGORY,  /* label=, term=, text=, or text */
+    ACT_KEYWORDS,  /* a list with commas */
+    ACT_ENCLOSURE, /* url= or href=, or text */
+    ACT_MEDIA,     /* media:content: an enclosure, and transparent */
     ACT_SOURCE,
     ACT_LANG,
     ACT_TTL,

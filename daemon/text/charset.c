@@ -38,7 +38,7 @@ struct charset {
     size_t n_hold;
 };
 
-/* --- deciding ------------------------------------------------------------------- */
+/* --- deciding --- */
 
 static void copy_name(char out[48], struct str s)
 {
@@ -277,7 +277,7 @@ static int judge(struct charset *c)
     return emit(c, run, n);
 }
 
-/* --- converting ----------------------------------------------------------------- */
+/* --- converting --- */
 
 static int to_utf8(struct charset *c, const char *s, size_t n)
 {

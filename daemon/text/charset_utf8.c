@@ -55,11 +55,12 @@ bool charset_utf8_valid(const char *s, size_t n, size_t *n_sequences)
 {
     *n_sequences = 0;
     for (size_t i = 0, len; i < n; i += len) {
-        if (utf8_get(s + i, n - i, &len) == UTF8_BAD) {
+        uint32_t cp = utf8_get(s + i, n - i, &len);
+        if (cp == UTF8_BAD) {
             size_t w = wanted((unsigned char)s[i]);
             return w > n - i && may_continue((const unsigned char *)s + i, n - i);
         }
-        *n_sequences += len > 1;
+        *n_sequences += len > 1 && cp != 0xFFFD;
     }
     return true;
 }

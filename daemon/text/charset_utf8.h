@@ -18,7 +18,8 @@ int charset_utf8_push(struct charset_utf8 *u, const char *s, size_t n, charset_s
 /* A cut sequence at the end is dropped and counted.  0. */
 int charset_utf8_finish(struct charset_utf8 *u);
 
-/* Are `s` whole, valid sequences only?  A sequence cut by the end is allowed. */
+/* Are `s` whole, valid sequences only?  A sequence cut by the end is allowed;
+ * U+FFFD proves nothing and is not counted. */
 bool charset_utf8_valid(const char *s, size_t n, size_t *n_sequences);
 
 /* Writes `cp` (a valid one), returns how many bytes. */

@@ -23,6 +23,7 @@ struct html {
     bool strict;      /* second pass: only what is markup beyond doubt */
     bool attribute;   /* an attribute's value: no tags in it */
     bool again;       /* text appeared that looks like markup */
+    bool no_alt;      /* leave out alt texts */
     /* The output.  A gap is white space that is written only when text follows it. */
     char *start, *p, *end;
     bool gap, full;
@@ -391,7 +392,7 @@ static bool take_tag(struct html *h)
         return false;
     if (t.flags & HTML_BLOCK)
         h->gap = true;
-    if (t.flags & HTML_ALT && !t.closing)
+    if (t.flags & HTML_ALT && !t.closing && !h->no_alt)
         put_alt_of(h, t.after_name, end);
     h->i = end == h->n ? end : end + 1;
     if (t.flags & HTML_SKIP && !t.closing && end < h->n && h->s[end - 1] != '/')
@@ -531,6 +532,7 @@ static int second_pass(struct html *h)
     memcpy(copy, h->start, n);
     struct html again = begin(copy, n, h->start, (size_t)(h->end - h->start));
     again.strict = true;
+    again.no_alt = h->no_alt;
     convert(&again);
     h->p = again.p;
     h->full |= again.full;
@@ -538,7 +540,7 @@ static int second_pass(struct html *h)
     return 0;
 }
 
-int html_to_text(struct buf *out, struct str html)
+static int to_text(struct buf *out, struct str html, bool no_alt)
 {
     if (out->error)
         return out->error;
@@ -552,6 +554,7 @@ int html_to_text(struct buf *out, struct str html)
         return r;
 
     struct html h = begin(html.s, html.n, out->s + out->n, most < room ? most : room);
+    h.no_alt = no_alt;
     convert(&h);
     if (h.again && (r = second_pass(&h)) < 0)
         out->error = r;
@@ -561,4 +564,14 @@ int html_to_text(struct buf *out, struct str html)
     if (h.full && !out->error)
         out->error = -E2BIG;
     return out->error;
+}
+
+int html_to_text(struct buf *out, struct str html)
+{
+    return to_text(out, html, false);
+}
+
+int html_to_text_no_alt(struct buf *out, struct str html)
+{
+    return to_text(out, html, true);
 }
