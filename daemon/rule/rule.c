@@ -18,6 +18,7 @@ static int parse(struct rule **out, struct rule_parse *p, struct str text)
             rule_check_whole(p);
     }
     free(p->stack);
+    text_done(&p->text);
     if (p->error)
         rule_free(r);
     else

@@ -7,34 +7,47 @@
 
 enum { MIN_PREFIX = 3 };
 
-/* What a term is made of. */
-struct shape {
-    uint32_t tokens, letters; /* letters: marks and digits, too */
-    bool runs;                /* all of it in scripts without spaces */
-    bool ends_in_word;        /* its last character belongs to a token */
-};
-
-static struct shape shape_of(struct str s)
+static bool only_invisible(struct str s)
 {
-    struct shape shape = { .runs = true };
-    bool in_token = false;
+    for (size_t i = 0, len; i < s.n; i += len)
+        if (!utf8_unsafe(utf8_get(s.s + i, s.n - i, &len)))
+            return false;
+    return true;
+}
 
-    for (size_t i = 0, len; i < s.n; i += len) {
-        uint32_t cp = utf8_get(s.s + i, s.n - i, &len);
-        bool word = rule_is_word(cp), run = rule_is_run(cp);
-        shape.letters += word;
-        shape.tokens += word && (run || !in_token);
-        if (word && !run)
-            shape.runs = false;
-        in_token = word && !run;
-        shape.ends_in_word = word;
+static uint32_t characters(const struct text *t, const struct text_token *k)
+{
+    return rule_count((struct str){ t->fold + k->fold_off, k->fold_len });
+}
+
+struct rule_shape rule_shape(struct rule_parse *p, struct str s)
+{
+    struct rule_shape shape = { .runs = true };
+    struct text *t = &p->text;
+    size_t end = 0;
+
+    text_clear(t);
+    if (text_add(t, s) < 0) {
+        rule_fail_memory(p);
+        return shape;
     }
+    for (size_t i = 0; i < t->n; i++) {
+        const struct text_token *k = &t->tokens[i];
+        shape.letters += characters(t, k);
+        shape.runs &= k->run;
+        end = k->src_off + k->src_len;
+    }
+    shape.tokens = t->n;
+    shape.runs &= t->n > 0;
+    shape.ends_in_word = t->n && only_invisible((struct str){ s.s + end, s.n - end });
     return shape;
 }
 
-static void check_prefix(struct rule_parse *p, const struct rule_token *t)
+/* What the star leaves: a prefix, or a run of characters that is found anywhere anyway.
+ */
+static enum rule_op check_prefix(struct rule_parse *p, const struct rule_token *t)
 {
-    struct shape shape = shape_of(t->text);
+    struct rule_shape shape = rule_shape(p, t->text);
     struct rule_piece word = rule_piece(t->text);
 
     if (!shape.ends_in_word)
@@ -53,6 +66,11 @@ static void check_prefix(struct rule_parse *p, const struct rule_token *t)
         rule_fail(p, t->column, t->width,
                   "at least %d characters stand before a star; write more of %s*",
                   MIN_PREFIX, word.s);
+    if (!shape.runs)
+        return RULE_PREFIX;
+    rule_warn(p, t->column,
+              "%s is found within longer runs anyway; the star changes nothing", word.s);
+    return RULE_WORDS;
 }
 
 static void check_phrase(struct rule_parse *p, const struct rule_token *t)
@@ -131,14 +149,7 @@ static enum rule_op check_term(struct rule_parse *p, const struct rule_token *t)
 {
     switch (t->kind) {
     case TOKEN_PREFIX:
-        check_prefix(p, t);
-        if (!shape_of(t->text).runs)
-            return RULE_PREFIX;
-        rule_warn(p, t->column,
-                  "%s is found within longer runs anyway; the star changes "
-                  "nothing",
-                  rule_piece(t->text).s);
-        return RULE_WORDS;
+        return check_prefix(p, t);
     case TOKEN_REGEX:
         if (p->exact)
             rule_warn(p, t->column, "exact: changes nothing for a regex");

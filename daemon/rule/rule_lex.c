@@ -65,14 +65,15 @@ static bool at_quote(const struct rule_lexer *lex)
     return len && (cp == '"' || rule_is_quote(cp));
 }
 
-/* How many of the characters are letters, marks or digits. */
-static uint32_t count_word(struct str s)
+/* Is there a letter or digit in it? */
+static bool has_word(struct rule_parse *p, struct str s)
 {
-    uint32_t count = 0;
-
-    for (size_t i = 0, len; i < s.n; i += len)
-        count += rule_is_word(utf8_get(s.s + i, s.n - i, &len));
-    return count;
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.s[i];
+        if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z'))
+            return true;
+    }
+    return rule_shape(p, s).tokens > 0;
 }
 
 /* Phrases */
@@ -422,7 +423,7 @@ static void read_word(struct rule_parse *p)
         return;
     if (t->text.s[0] == '!' && t->text.n > 1)
         rule_fail(p, t->column, 1, "! does not exclude; write NOT or - before the word");
-    else if (count_word(t->text) == 0)
+    else if (!has_word(p, t->text))
         fail_no_word(p);
     lint_operator(p);
     if (p->field < RULE_LINK)

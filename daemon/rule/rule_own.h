@@ -2,6 +2,7 @@
 #define RULE_OWN_H
 /* What the files of the rule parser share: tokens, the parse in progress, messages. */
 #include "rule.h"
+#include "text.h"
 
 enum rule_token_kind {
     TOKEN_END,
@@ -67,6 +68,7 @@ struct rule_parse {
     uint32_t small_of;          /* column of an "of" that may be meant as OF, or 0 */
     uint32_t mixed;             /* column of an AND that stands bare beside an OR, or 0 */
     struct rule_within *within; /* the sets being expanded, innermost first */
+    struct text text;           /* scratch */
     struct rule_node **stack;   /* children not yet in their node */
     size_t n_stack, cap_stack;
 };
@@ -114,8 +116,15 @@ bool rule_is_space(uint32_t cp);
 bool rule_is_quote(uint32_t cp);  /* a typographic double quote */
 bool rule_is_dash(uint32_t cp);   /* a dash that is not the ASCII hyphen */
 bool rule_is_symbol(uint32_t cp); /* neither word nor separator: counts in quotes only */
-bool rule_is_word(uint32_t cp);   /* a letter, mark or digit, or near enough */
-bool rule_is_run(uint32_t cp);    /* of a script written without spaces */
+
+/* What a term is made of, as text.h sees it. */
+struct rule_shape {
+    size_t tokens;
+    uint32_t letters;  /* marks that count and digits, too */
+    bool runs;         /* all of it in scripts without spaces */
+    bool ends_in_word; /* its last visible character belongs to a token */
+};
+struct rule_shape rule_shape(struct rule_parse *p, struct str s);
 
 /* Which field a name before a colon is; aliases included. */
 bool rule_field_of(struct str name, enum rule_field *field, bool *exact);

@@ -133,6 +133,7 @@ static const char *const forms[][2] = {
     { "2 of them", "2 AND of AND them" },
     { "3 OF (a b, c OR d, 2 OF (e, f, g))", "3 OF (a AND b, c OR d, 2 OF (e, f, g))" },
     { "习近平*", "习近平" },
+    { "ﬁx* नमस्ते* Put\xC2\xAD* สวัส*", "ﬁx* AND नमस्ते* AND Put\xC2\xAD* AND สวัส" },
     { "@xi", "Xi OR \"Xi Jinping\" OR 习近平 OR 習近平" },
     { "@putin trade", "(Putin OR Путин* OR 普京) AND trade" },
     { "@both OR x", "Xi OR \"Xi Jinping\" OR 习近平 OR 習近平 OR Putin OR Путин* OR "
@@ -219,6 +220,10 @@ static const struct {
     { "Pu*", 1, 3, "at least 3" },
     { "普京*", 1, 3, "without the star" },
     { "Xi-Put*", 1, 7, "ONEAR/0" },
+    { "Pu\xCC\x81*", 1, 4, "at least 3" }, /* the accent does not count */
+    { "\xC2\xAD\xE2\x80\x8B", 1, 2, "no letter or digit" },
+    { "、x", 1, 1, "AND or OR" },
+    { "·", 1, 1, "no letter or digit" },
     { "U.S.*", 1, 5, "right after a letter" },
     { "\"Xi\"*", 5, 1, "not with a phrase" },
     { "\"a b\"~5", 6, 1, "NEAR/5" },
