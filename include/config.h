@@ -77,6 +77,10 @@ struct config {
  * half-accepted. */
 int config_load(struct config **out, const char *path, struct buf *errors);
 
+/* The same for a text in memory, without conf.d; `name` stands for the file in errors. */
+int config_parse(struct config **out, const char *name, struct str text,
+                 struct buf *errors);
+
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c); /* NULL is fine */
 

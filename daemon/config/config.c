@@ -51,14 +51,35 @@ static void put_place(struct buf *b, struct config_place at)
         buf_printf(b, "%s: ", at.file);
 }
 
+/* One line that a terminal can take, whatever the file says. */
+static void __attribute__((format(printf, 3, 0)))
+put_message(struct buf *out, struct config_place at, const char *fmt, va_list ap)
+{
+    struct buf raw;
+
+    buf_init(&raw, 4096);
+    buf_vprintf(&raw, fmt, ap);
+    put_place(out, at);
+    for (size_t i = 0, len; i < raw.n; i += len) {
+        uint32_t c = utf8_get(raw.s + i, raw.n - i, &len);
+
+        if (c < 0x20)
+            buf_putc(out, ' ');
+        else if (utf8_unsafe(c))
+            buf_put_utf8(out, 0xFFFD);
+        else
+            buf_put(out, raw.s + i, len);
+    }
+    buf_free(&raw);
+}
+
 void config_error(struct loader *l, struct config_place at, const char *fmt, ...)
 {
     va_list ap;
 
     l->n_errors++;
-    put_place(l->errors, at);
     va_start(ap, fmt);
-    buf_vprintf(l->errors, fmt, ap);
+    put_message(l->errors, at, fmt, ap);
     va_end(ap);
     buf_putc(l->errors, '\n');
 }
@@ -69,10 +90,9 @@ void config_warn(struct loader *l, struct config_place at, const char *fmt, ...)
     va_list ap;
     char **slot = list_add(&l->warnings);
 
-    buf_init(&b, 4096);
-    put_place(&b, at);
+    buf_init(&b, 8192);
     va_start(ap, fmt);
-    buf_vprintf(&b, fmt, ap);
+    put_message(&b, at, fmt, ap);
     va_end(ap);
     if (slot)
         *slot = arena_copy(l->arena, buf_str(&b));
@@ -382,13 +402,17 @@ static int read_conf_d(struct loader *l, const char *main_dir)
     return r;
 }
 
-static int read_all(struct loader *l, const char *path)
+/* The main file, or the text that stands for it, and conf.d. */
+static int read_all(struct loader *l, const char *path, const struct str *text)
 {
     const char *dir = dir_of(l, path);
     char absolute[PATH_MAX];
 
     if (!dir)
         return -ENOMEM;
+    l->base = dir;
+    if (text)
+        return config_read_text(l, path, *text);
     l->base = realpath(dir, absolute) ? arena_copy(l->arena, str_of(absolute)) : dir;
     if (!l->base)
         return -ENOMEM;
@@ -409,7 +433,8 @@ static void loader_done(struct loader *l)
     free(l->warnings.at);
 }
 
-int config_load(struct config **out, const char *path, struct buf *errors)
+static int load(struct config **out, const char *path, const struct str *text,
+                struct buf *errors)
 {
     struct config_owned *o = calloc(1, sizeof *o);
 
@@ -430,7 +455,7 @@ int config_load(struct config **out, const char *path, struct buf *errors)
     int r = -ENOMEM;
     o->c.path = arena_copy(&o->arena, str_of(path));
     if (o->c.path)
-        r = read_all(&l, o->c.path);
+        r = read_all(&l, o->c.path, text);
     if (r == 0)
         r = config_build(&l, &o->c);
     if (l.oom)
@@ -443,4 +468,15 @@ int config_load(struct config **out, const char *path, struct buf *errors)
     else
         *out = &o->c;
     return r;
+}
+
+int config_load(struct config **out, const char *path, struct buf *errors)
+{
+    return load(out, path, NULL, errors);
+}
+
+int config_parse(struct config **out, const char *name, struct str text,
+                 struct buf *errors)
+{
+    return load(out, name, &text, errors);
 }

@@ -86,6 +86,11 @@ static const struct key keys[] = {
 #define N_KEYS (sizeof keys / sizeof keys[0])
 _Static_assert(N_KEYS <= KEYS_MAX, "struct loader remembers KEYS_MAX places");
 
+const char *config_key_name(size_t i)
+{
+    return i < N_KEYS ? keys[i].name : NULL;
+}
+
 void settings_clear(struct settings *s)
 {
     *s = (struct settings){

@@ -163,6 +163,8 @@ void loader_key(struct loader *l, struct str key, const struct entry *value);
 /* Read one file and hand it over.  0, -errno when it cannot be read (reported), or
  * -ENOMEM. */
 int config_read(struct loader *l, const char *path);
+/* The same for bytes in memory. */
+int config_read_text(struct loader *l, const char *path, struct str text);
 
 /* The list of the drafts of one kind, and the draft that is being read (NULL in
  * [feedwatch], [feeds] and [watchlist]). */
@@ -171,6 +173,8 @@ struct draft *current_draft(struct loader *l);
 
 /* Put key and value where they belong in the current section's draft. */
 void config_key_set(struct loader *l, struct str key, const struct entry *value);
+/* The names of all keys, one by one; NULL at the end. */
+const char *config_key_name(size_t i);
 void settings_clear(struct settings *s);
 
 /* Check the drafts as a whole and fill `c`.  0, -EINVAL with errors reported, or

@@ -257,7 +257,7 @@ static int slurp(struct loader *l, const char *path, int fd, struct buf *bytes)
     }
 }
 
-static int parse(struct loader *l, const char *path, struct str text)
+int config_read_text(struct loader *l, const char *path, struct str text)
 {
     struct reader r = { .l = l, .file = path };
 
@@ -290,7 +290,7 @@ int config_read(struct loader *l, const char *path)
     int r = slurp(l, path, fd, &bytes);
     close(fd);
     if (r == 0)
-        r = parse(l, path, buf_str(&bytes));
+        r = config_read_text(l, path, buf_str(&bytes));
     buf_free(&bytes);
     return r;
 }
