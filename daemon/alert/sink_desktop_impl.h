@@ -27,7 +27,7 @@ int sink_desktop_new_with(struct sink **out, const char *name,
 
 /* ---- what a bubble says */
 
-#define DESKTOP_LISTED 8 /* alerts that a bubble lists */
+#define DESKTOP_LISTED 5 /* alerts that a bubble lists: servers cut long ones */
 
 struct held { /* a copy of an alert, its strings behind it in one piece */
     struct alert alert;

@@ -180,21 +180,33 @@ static void write_one(struct bubble *b, const struct alert *a, bool markup)
     }
 }
 
+/* "summit, energy": the watches of the listed alerts, each once. */
+static void put_watches(struct buf *out, const struct pile *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        size_t k = 0;
+
+        while (!str_eq(p->held[k]->alert.watch, p->held[i]->alert.watch))
+            k++;
+        if (k < i)
+            continue;
+        buf_puts(out, i ? ", " : "");
+        put_text(out, p->held[i]->alert.watch, 40, false);
+    }
+}
+
 static void write_list(struct bubble *b, const struct pile *p, bool markup)
 {
-    size_t all = p->n + p->more;
-
-    buf_printf(&b->summary, "%zu alerts: ", all);
-    put_text(&b->summary, title_of(&p->held[0]->alert), LIST_CHARS, false);
-    buf_puts(&b->summary, ", \xE2\x80\xA6"); /* ellipsis */
+    buf_printf(&b->summary, "%zu alerts: ", p->n + p->more);
+    put_watches(&b->summary, p);
+    if (p->more)
+        buf_puts(&b->summary, ", \xE2\x80\xA6"); /* ellipsis */
     for (size_t i = 0; i < p->n; i++) {
         const struct alert *a = &p->held[i]->alert;
 
         buf_puts(&b->body, i ? "\n\xE2\x80\xA2 " : "\xE2\x80\xA2 "); /* bullet */
         put_text(&b->body, title_of(a), LIST_CHARS, markup);
         buf_puts(&b->body, " (");
-        put_text(&b->body, a->watch, 40, markup);
-        buf_puts(&b->body, ", ");
         put_text(&b->body, a->feed, 40, markup);
         buf_putc(&b->body, ')');
     }

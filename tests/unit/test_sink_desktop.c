@@ -1,0 +1,550 @@
+/* sink_desktop: bubbles on a private session bus, with a notification server that lives
+ * in this test and can be slow, mute, absent or restarted.  Each test runs in a child of
+ * its own, because GLib keeps one session bus for a process. */
+#include "test.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <gio/gio.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "../../daemon/alert/sink_desktop_impl.h"
+#include "clock.h"
+#include "sink.h"
+
+/* In a child: cmocka's assertions would jump into the parent's test. */
+#define CHECK(x)                                                                         \
+    do {                                                                                 \
+        if (!(x)) {                                                                      \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #x);              \
+            _exit(1);                                                                    \
+        }                                                                                \
+    } while (0)
+
+/* ---- a session bus */
+
+static pid_t bus_pid;
+static char bus_dir[64];
+
+/* A bus without services to activate: only what a test starts is there. */
+static void write_bus_conf(char *path, size_t n)
+{
+    snprintf(bus_dir, sizeof bus_dir, "/tmp/test_sink_desktop.XXXXXX");
+    CHECK(mkdtemp(bus_dir));
+    snprintf(path, n, "%s/bus.conf", bus_dir);
+    FILE *f = fopen(path, "w");
+    CHECK(f);
+    fprintf(f,
+            "<busconfig><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth>"
+            "<policy context='default'><allow send_destination='*' eavesdrop='true'/>"
+            "<allow eavesdrop='true'/><allow own='*'/></policy></busconfig>\n",
+            bus_dir);
+    fclose(f);
+}
+
+static void start_bus(void)
+{
+    int fds[2];
+    char address[300], config[100], print[40];
+
+    write_bus_conf(config, sizeof config);
+    CHECK(pipe(fds) == 0);
+    snprintf(print, sizeof print, "--print-address=%d", fds[1]);
+    memmove(config + 14, config, strlen(config) + 1);
+    memcpy(config, "--config-file=", 14);
+    bus_pid = fork();
+    if (bus_pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(open("/dev/null", O_WRONLY), 2); /* it cannot raise its limits here */
+        execlp("dbus-daemon", "dbus-daemon", config, "--nofork", print, (char *)NULL);
+        _exit(127);
+    }
+    close(fds[1]);
+    ssize_t n = read(fds[0], address, sizeof address - 1);
+    CHECK(n > 0);
+    address[n] = '\0';
+    address[strcspn(address, "\n")] = '\0';
+    close(fds[0]);
+    setenv("DBUS_SESSION_BUS_ADDRESS", address, 1);
+}
+
+static int drop(const char *name, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(name);
+}
+
+static void stop_bus(void)
+{
+    if (bus_pid <= 0)
+        return;
+    kill(bus_pid, SIGKILL);
+    waitpid(bus_pid, NULL, 0);
+    bus_pid = 0;
+    nftw(bus_dir, drop, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- a notification server */
+
+struct server {
+    const char *const *caps;
+    atomic_bool mute;      /* never answers anything */
+    atomic_bool mute_show; /* answers questions, but never a Notify */
+    GThread *thread;
+    GMainLoop *loop;
+    GMutex lock;
+    GCond changed;
+    unsigned count; /* guarded by lock, as the rest */
+    bool up;
+    char summary[64][300], body[64][3000];
+    int urgency[64];
+};
+
+static const char interface_xml[] =
+    "<node><interface name='org.freedesktop.Notifications'>"
+    "<method name='GetCapabilities'><arg type='as' direction='out'/></method>"
+    "<method name='GetServerInformation'><arg type='s' direction='out'/>"
+    "<arg type='s' direction='out'/><arg type='s' direction='out'/>"
+    "<arg type='s' direction='out'/></method>"
+    "<method name='Notify'><arg type='s' direction='in'/><arg type='u' direction='in'/>"
+    "<arg type='s' direction='in'/><arg type='s' direction='in'/>"
+    "<arg type='s' direction='in'/><arg type='as' direction='in'/>"
+    "<arg type='a{sv}' direction='in'/><arg type='i' direction='in'/>"
+    "<arg type='u' direction='out'/></method>"
+    "<method name='CloseNotification'><arg type='u' direction='in'/></method>"
+    "</interface></node>";
+
+static guint32 record(struct server *s, GVariant *args)
+{
+    const char *summary, *body;
+    GVariant *hints;
+    guchar urgency = 99;
+
+    g_variant_get(args, "(&su&s&s&s@as@a{sv}i)", NULL, NULL, NULL, &summary, &body, NULL,
+                  &hints, NULL);
+    g_variant_lookup(hints, "urgency", "y", &urgency);
+    g_variant_unref(hints);
+    g_mutex_lock(&s->lock);
+    if (s->count < 64) {
+        snprintf(s->summary[s->count], sizeof s->summary[0], "%s", summary);
+        snprintf(s->body[s->count], sizeof s->body[0], "%s", body);
+        s->urgency[s->count] = urgency;
+    }
+    guint32 id = ++s->count;
+    g_cond_broadcast(&s->changed);
+    g_mutex_unlock(&s->lock);
+    return id;
+}
+
+static void on_call(GDBusConnection *bus, const gchar *sender, const gchar *path,
+                    const gchar *interface, const gchar *method, GVariant *args,
+                    GDBusMethodInvocation *call, gpointer data)
+{
+    struct server *s = data;
+
+    (void)bus;
+    (void)sender;
+    (void)path;
+    (void)interface;
+    if (s->mute)
+        return; /* the call stays open for ever */
+    if (s->mute_show && strcmp(method, "Notify") == 0)
+        record(s, args);
+    else if (strcmp(method, "GetCapabilities") == 0)
+        g_dbus_method_invocation_return_value(call, g_variant_new("(^as)", s->caps));
+    else if (strcmp(method, "GetServerInformation") == 0)
+        g_dbus_method_invocation_return_value(
+            call, g_variant_new("(ssss)", "test", "test", "1", "1.2"));
+    else if (strcmp(method, "Notify") == 0)
+        g_dbus_method_invocation_return_value(call,
+                                              g_variant_new("(u)", record(s, args)));
+    else
+        g_dbus_method_invocation_return_value(call, NULL);
+}
+
+static void on_name(GDBusConnection *bus, const gchar *name, gpointer data)
+{
+    struct server *s = data;
+
+    (void)bus;
+    (void)name;
+    g_mutex_lock(&s->lock);
+    s->up = true;
+    g_cond_broadcast(&s->changed);
+    g_mutex_unlock(&s->lock);
+}
+
+static gpointer serve(gpointer data)
+{
+    static const GDBusInterfaceVTable calls = { .method_call = on_call };
+    struct server *s = data;
+    GMainContext *context = g_main_context_new();
+    GError *error = NULL;
+
+    g_main_context_push_thread_default(context);
+    GDBusConnection *bus = g_dbus_connection_new_for_address_sync(
+        getenv("DBUS_SESSION_BUS_ADDRESS"),
+        G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+            G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+        NULL, NULL, &error);
+    CHECK(bus);
+    GDBusNodeInfo *node = g_dbus_node_info_new_for_xml(interface_xml, NULL);
+    CHECK(g_dbus_connection_register_object(bus, "/org/freedesktop/Notifications",
+                                            node->interfaces[0], &calls, s, NULL, NULL));
+    g_bus_own_name_on_connection(bus, "org.freedesktop.Notifications", 0, on_name, NULL,
+                                 s, NULL);
+    s->loop = g_main_loop_new(context, FALSE);
+    g_main_loop_run(s->loop);
+    g_dbus_connection_close_sync(bus, NULL, NULL);
+    g_object_unref(bus);
+    g_dbus_node_info_unref(node);
+    g_main_context_pop_thread_default(context);
+    return NULL;
+}
+
+static void start_server(struct server *s)
+{
+    s->up = false;
+    s->thread = g_thread_new("server", serve, s);
+    g_mutex_lock(&s->lock);
+    while (!s->up)
+        g_cond_wait(&s->changed, &s->lock);
+    g_mutex_unlock(&s->lock);
+}
+
+static void stop_server(struct server *s)
+{
+    g_main_loop_quit(s->loop);
+    g_thread_join(s->thread);
+}
+
+/* Wait until the server has shown `n` bubbles; false after 10 s. */
+static bool shows(struct server *s, unsigned n)
+{
+    gint64 until = g_get_monotonic_time() + 10 * G_TIME_SPAN_SECOND;
+    bool in_time = true;
+
+    g_mutex_lock(&s->lock);
+    while (s->count < n && in_time)
+        in_time = g_cond_wait_until(&s->changed, &s->lock, until);
+    bool ok = s->count >= n;
+    g_mutex_unlock(&s->lock);
+    return ok;
+}
+
+/* ---- the sink */
+
+static const char *const plain_caps[] = { "body", NULL };
+static const char *const markup_caps[] = { "body", "body-markup", NULL };
+static const struct desktop_limits quick = { 5, 200, 20, 100, 60000, 300 };
+static struct sink *sink;
+static struct buf why;
+
+static void open_sink(const struct desktop_limits *l)
+{
+    buf_init(&why, 1000);
+    CHECK(sink_desktop_new_with(&sink, "desktop", l, &why) == 0);
+}
+
+/* Close within `ms`, measured. */
+static void close_sink(int64_t ms)
+{
+    int64_t from = clock_mono_ms();
+
+    sink->ops->free(sink, ms);
+    CHECK(clock_mono_ms() - from < ms + 200);
+}
+
+static struct alert sample(int64_t seq)
+{
+    return (struct alert){ .seq = seq,
+                           .priority = ALERT_NORMAL,
+                           .watch = STR("summit"),
+                           .feed = STR("kyivpost"),
+                           .title = STR("Xi, Putin Hold Video Call"),
+                           .link = STR("https://example.org/1"),
+                           .snippet = STR("Chinese leader Xi told Putin"),
+                           .matched = STR("Putin\nXi\n") };
+}
+
+/* Hand over n alerts that begin with seq; how many were taken.  Never blocks. */
+static int hand(int64_t seq, size_t n)
+{
+    static struct alert a[100];
+    static const struct alert *list[100];
+    int64_t from = clock_mono_ms();
+
+    for (size_t i = 0; i < n; i++) {
+        a[i] = sample(seq + (int64_t)i);
+        list[i] = &a[i];
+    }
+    int r = sink->ops->deliver(sink, list, n, &why);
+    CHECK(clock_mono_ms() - from < 50);
+    return r;
+}
+
+static bool comes_to(int64_t seq)
+{
+    struct pollfd p = { .fd = sink->ops->fd(sink), .events = POLLIN };
+    int64_t until = clock_mono_ms() + 10000;
+
+    while (sink->ops->delivered(sink) < seq) {
+        if (clock_mono_ms() >= until)
+            return false;
+        poll(&p, 1, 1000);
+    }
+    return true;
+}
+
+static bool gets_in_trouble(const char *text)
+{
+    struct pollfd p = { .fd = sink->ops->fd(sink), .events = POLLIN };
+    int64_t until = clock_mono_ms() + 10000;
+
+    for (;;) {
+        buf_clear(&why);
+        if (sink->ops->trouble(sink, &why) && strstr(why.s, text))
+            return true;
+        if (clock_mono_ms() >= until)
+            return false;
+        poll(&p, 1, 100);
+        (void)sink->ops->delivered(sink);
+    }
+}
+
+/* ---- the tests' children */
+
+static void child_shows_alerts(void)
+{
+    struct server s = { .caps = plain_caps };
+
+    start_bus();
+    start_server(&s);
+    open_sink(&quick);
+    CHECK(sink_desktop_possible());
+    CHECK(sink->ops->delivered(sink) == -1);
+    CHECK(hand(7, 2) == 2);
+    CHECK(shows(&s, 2) && comes_to(8));
+    CHECK(strcmp(s.summary[0], "Xi, Putin Hold Video Call") == 0);
+    CHECK(strcmp(s.body[0], "summit \xC2\xB7 kyivpost\nChinese leader Xi told Putin\n"
+                            "https://example.org/1") == 0);
+    CHECK(s.urgency[0] == 1);
+    CHECK(!sink->ops->trouble(sink, &why));
+    close_sink(1000);
+    stop_server(&s);
+}
+
+static void child_escapes_markup(void)
+{
+    struct server s = { .caps = markup_caps };
+    struct alert a = sample(1);
+    const struct alert *list[] = { &a };
+
+    start_bus();
+    start_server(&s);
+    open_sink(&quick);
+    a.title = STR("<b>bold</b> & <img src=file:///etc/passwd> %n%s <3");
+    a.snippet = STR("a <3 & \"Xi\" <a href='x'>taxi</a>");
+    a.link = STR("https://example.org/?a=1&b=2");
+    a.priority = ALERT_CRITICAL;
+    CHECK(sink->ops->deliver(sink, list, 1, &why) == 1);
+    a.seq = 2;
+    a.link = STR("javascript:alert(1)");
+    a.title = a.snippet = (struct str){ 0 };
+    a.priority = ALERT_LOW;
+    CHECK(sink->ops->deliver(sink, list, 1, &why) == 1);
+    CHECK(shows(&s, 2));
+    CHECK(strcmp(s.summary[0], "<b>bold</b> & <img src=file:///etc/passwd> %n%s <3") ==
+          0);
+    CHECK(strcmp(s.body[0],
+                 "summit \xC2\xB7 kyivpost\na &lt;3 &amp; &quot;<b>Xi</b>&quot; "
+                 "&lt;a href=&#39;x&#39;&gt;taxi&lt;/a&gt;\n"
+                 "https://example.org/?a=1&amp;b=2") == 0);
+    CHECK(s.urgency[0] == 2 && s.urgency[1] == 0);
+    CHECK(strcmp(s.body[1], "summit \xC2\xB7 kyivpost") == 0); /* no such link */
+    close_sink(1000);
+    stop_server(&s);
+}
+
+static void child_folds_floods(void)
+{
+    struct server s = { .caps = plain_caps };
+    int taken = 0;
+
+    start_bus();
+    start_server(&s);
+    open_sink(&quick);
+    CHECK(hand(1, 12) == 12);
+    CHECK(shows(&s, 1) && comes_to(12));
+    CHECK(strcmp(s.summary[0], "12 alerts: summit, \xE2\x80\xA6") == 0);
+    CHECK(strstr(s.body[0], "\xE2\x80\xA2 Xi, Putin Hold Video Call (kyivpost)\n"));
+    CHECK(strstr(s.body[0], "and 7 more in the alert log"));
+    /* 1000 at once: bounded queue, few bubbles, all of them delivered */
+    for (int64_t seq = 13; seq <= 1012;) {
+        int n = hand(seq, seq + 99 <= 1012 ? 100 : (size_t)(1013 - seq));
+        CHECK(n >= 0 && n <= 64);
+        taken += n;
+        seq += n;
+        if (n == 0) {
+            struct pollfd p = { .fd = sink->ops->fd(sink), .events = POLLIN };
+            CHECK(poll(&p, 1, 5000) == 1);
+            (void)sink->ops->delivered(sink);
+        }
+    }
+    CHECK(taken == 1000 && comes_to(1012));
+    CHECK(s.count <= 30);
+    close_sink(1000);
+    stop_server(&s);
+}
+
+static void child_survives_a_hung_server(void)
+{
+    struct server s = { .caps = plain_caps, .mute = true };
+
+    start_bus();
+    start_server(&s);
+    open_sink(&quick);
+    CHECK(hand(1, 3) == 3);
+    CHECK(gets_in_trouble("Timeout"));
+    CHECK(hand(4, 3) == 3);
+    CHECK(sink->ops->delivered(sink) == -1);
+    s.mute = false; /* it comes to its senses */
+    CHECK(shows(&s, 1) && comes_to(6));
+    buf_clear(&why);
+    CHECK(!sink->ops->trouble(sink, &why));
+    close_sink(1000);
+}
+
+static void child_ends_while_the_server_hangs(void)
+{
+    struct server s = { .caps = plain_caps, .mute_show = true };
+
+    start_bus();
+    start_server(&s);
+    open_sink(&quick);
+    CHECK(hand(1, 1) == 1);
+    CHECK(shows(&s, 1)); /* libnotify waits for the answer now, for 25 s */
+    CHECK(hand(2, 100) == 64);
+    CHECK(hand(66, 1) == 0); /* busy, and at once */
+    close_sink(100);
+    /* a second sink waits for the first one's thread, and ends in time as well */
+    open_sink(&quick);
+    CHECK(hand(1, 1) == 1);
+    close_sink(100);
+}
+
+static void child_waits_for_a_server(void)
+{
+    struct server s = { .caps = plain_caps };
+    struct desktop_limits slow = quick;
+
+    start_bus();
+    slow.retry_min_ms = slow.retry_max_ms = 60000; /* only its coming can help */
+    open_sink(&slow);
+    CHECK(hand(1, 1) == 1);
+    CHECK(gets_in_trouble("notification server"));
+    start_server(&s);
+    CHECK(shows(&s, 1) && comes_to(1));
+    stop_server(&s); /* restarted, it knows markup */
+    s.caps = markup_caps;
+    start_server(&s);
+    CHECK(hand(2, 1) == 1);
+    CHECK(shows(&s, 2) && comes_to(2));
+    CHECK(strstr(s.body[1], "<b>Xi</b>"));
+    close_sink(1000);
+    stop_server(&s);
+}
+
+static void child_survives_the_end_of_the_bus(void)
+{
+    struct server s = { .caps = plain_caps };
+
+    start_bus();
+    start_server(&s);
+    open_sink(&quick);
+    CHECK(hand(1, 1) == 1);
+    CHECK(shows(&s, 1) && comes_to(1));
+    stop_bus(); /* GLib would end the process here */
+    CHECK(hand(2, 1) == 1);
+    CHECK(gets_in_trouble(""));
+    close_sink(1000);
+}
+
+static void child_lives_without_a_bus(void)
+{
+    struct desktop_limits hasty = quick;
+
+    unsetenv("DBUS_SESSION_BUS_ADDRESS");
+    setenv("XDG_RUNTIME_DIR", "/nonexistent", 1);
+    setenv("DISPLAY", ":77", 1); /* GLib must not start a bus of its own */
+    CHECK(!sink_desktop_possible());
+    hasty.give_up_ms = 200;
+    open_sink(&hasty);
+    CHECK(hand(1, 3) == 3);
+    CHECK(gets_in_trouble("no session bus"));
+    CHECK(comes_to(3)); /* given up */
+    struct server s = { .caps = plain_caps };
+    start_bus(); /* the user logs in */
+    start_server(&s);
+    CHECK(hand(4, 1) == 1);
+    CHECK(shows(&s, 1) && comes_to(4));
+    CHECK(strstr(s.body[0], "3 earlier alerts are only in the alert log"));
+    close_sink(1000);
+    stop_server(&s);
+}
+
+/* ---- running them */
+
+static void in_child(void (*test)(void))
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        alarm(60);
+        test();
+        stop_bus();
+        _exit(0);
+    }
+    assert_true(pid > 0);
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+}
+
+#define TEST(name)                                                                       \
+    static void name(void **state)                                                       \
+    {                                                                                    \
+        (void)state;                                                                     \
+        in_child(child_##name);                                                          \
+    }
+TEST(shows_alerts)
+TEST(escapes_markup)
+TEST(folds_floods)
+TEST(survives_a_hung_server)
+TEST(ends_while_the_server_hangs)
+TEST(waits_for_a_server)
+TEST(survives_the_end_of_the_bus)
+TEST(lives_without_a_bus)
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(shows_alerts),
+    cmocka_unit_test(escapes_markup),
+    cmocka_unit_test(folds_floods),
+    cmocka_unit_test(survives_a_hung_server),
+    cmocka_unit_test(ends_while_the_server_hangs),
+    cmocka_unit_test(waits_for_a_server),
+    cmocka_unit_test(survives_the_end_of_the_bus),
+    cmocka_unit_test(lives_without_a_bus),
+};
+TEST_MAIN(tests)
