@@ -1,8 +1,9 @@
 # The network rooms: c-ares beside libcurl, and what their tests need beside the library.
 PKGLIB += $(shell $(PKG_CONFIG) --libs libcares 2>/dev/null || echo -lcares)
 
-$(B)/tests/test_fetch: $(B)/tests/unit/origin.o $(B)/tests/unit/names.o
-$(B)/tests/test_fetch: PKGLIB += -lz
+FETCH_TESTS := $(B)/tests/test_fetch $(B)/tests/test_fetch_hostile $(B)/tests/test_fetch_tls
+$(FETCH_TESTS): $(addprefix $(B)/tests/unit/,fetch_rig.o origin.o names.o)
+$(FETCH_TESTS): PKGLIB += -lz -lssl -lcrypto
 
 ## make bench-poll what a GET costs beside bare libcurl
 $(B)/bench/bench_fetch: $(B)/tests/bench/bench_fetch.o $(LIB)
