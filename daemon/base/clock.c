@@ -1,8 +1,6 @@
 /* What time it is: the kernel's clocks. */
 #include "clock.h"
 
-#include <time.h>
-
 static int64_t read_ms(clockid_t id)
 {
     struct timespec t;
@@ -20,4 +18,12 @@ int64_t clock_mono_ms(void)
 int64_t clock_utc_ms(void)
 {
     return read_ms(CLOCK_REALTIME);
+}
+
+void clock_deadline(struct timespec *out, int64_t ms)
+{
+    int64_t at = clock_utc_ms() + ms;
+
+    out->tv_sec = (time_t)(at / 1000);
+    out->tv_nsec = (long)(at % 1000) * 1000000;
 }

@@ -1,0 +1,517 @@
+/* Moves committed alerts from the outbox to the sinks, each at its own pace. */
+#include "dispatch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include "clock.h"
+#include "log.h"
+#include "sink.h"
+
+#define BATCH_MAX 256
+#define RETRY_MIN_MS 500
+#define RETRY_MAX_MS 300000
+
+struct outlet { /* one sink and how far it is */
+    struct dispatch *dispatch;
+    struct sink *sink;
+    char *name, *path; /* path: of a log, else NULL */
+    enum alert_format format;
+    sd_event_source *ready, *timer;
+    int64_t handed; /* every alert up to here was given to the sink or is not for it */
+    int64_t cursor; /* delivered for good, up to here */
+    int64_t saved;  /* what the writer was told */
+    uint32_t failures;
+    int64_t retry_ms; /* mono: not before; 0: now */
+};
+
+struct dispatch {
+    struct store *store; /* for reading */
+    struct writer *writer;
+    sd_event *event;
+    sd_event_source *committed;
+    struct outlet **outlet;
+    size_t n;
+};
+
+static void pump(struct outlet *o);
+
+/* --- cursors --- */
+
+struct save {
+    struct write_request write; /* first */
+    char sink[];
+};
+
+static void save_done(struct write_request *w)
+{
+    free(w);
+}
+
+static void save_cursor(struct outlet *o)
+{
+    struct writer *w = o->dispatch->writer;
+    size_t n = strlen(o->name) + 1;
+
+    if (!w || o->cursor == o->saved)
+        return;
+    struct save *s = calloc(1, sizeof *s + n);
+    if (!s)
+        return; /* the next one says it all */
+    memcpy(s->sink, o->name, n);
+    s->write.cursor = (struct store_cursor){ .sink = s->sink, .seq = o->cursor };
+    s->write.done = save_done;
+    o->saved = o->cursor;
+    writer_push(w, &s->write);
+}
+
+static void take_progress(struct outlet *o)
+{
+    int64_t done = o->sink->ops->delivered(o->sink);
+
+    /* Alerts behind the last delivered one that are not for this sink count, too. */
+    if (done >= o->handed || o->sink->ops->fd(o->sink) < 0)
+        done = done > o->handed ? done : o->handed;
+    if (done > o->cursor)
+        o->cursor = done;
+    save_cursor(o);
+}
+
+/* --- reading a batch --- */
+
+struct batch {
+    struct outlet *outlet;
+    struct alert alert[BATCH_MAX];
+    const struct alert *list[BATCH_MAX];
+    size_t n;         /* for this sink */
+    size_t seen;      /* read */
+    int64_t last_seq; /* read */
+    struct buf text;  /* their strings, copied */
+    size_t at[BATCH_MAX];
+};
+
+static bool is_for(const struct alert *a, const char *sink)
+{
+    size_t n = strlen(sink);
+
+    if (!a->sinks.n)
+        return true;
+    for (size_t i = 0; i < a->sinks.n;) {
+        const char *end = memchr(a->sinks.s + i, '\n', a->sinks.n - i);
+        size_t len = end ? (size_t)(end - (a->sinks.s + i)) : a->sinks.n - i;
+
+        if (len == n && !memcmp(a->sinks.s + i, sink, n))
+            return true;
+        i += len + 1;
+    }
+    return false;
+}
+
+static struct str *alert_text(struct alert *a, unsigned i)
+{
+    struct str *field[] = { &a->watch,   &a->feed,    &a->title,   &a->link,
+                            &a->item_id, &a->snippet, &a->matched, &a->sinks };
+    return i < sizeof field / sizeof field[0] ? field[i] : NULL;
+}
+
+static int take(void *ctx, const struct alert *a)
+{
+    struct batch *b = ctx;
+    struct str *s;
+
+    if (is_for(a, b->outlet->name)) {
+        struct alert *copy = &b->alert[b->n];
+
+        *copy = *a;
+        b->at[b->n] = b->text.n;
+        for (unsigned i = 0; (s = alert_text(copy, i)); i++) {
+            (void)buf_put_str(&b->text, *s);
+            (void)buf_putc(&b->text, '\0');
+        }
+        if (b->text.error == -E2BIG && b->n > 0)
+            return 1; /* enough for one batch */
+        if (b->text.error)
+            return b->text.error;
+        b->n++;
+    }
+    b->seen++;
+    b->last_seq = a->seq;
+    return 0;
+}
+
+/* The strings have their final place: point to them. */
+static void settle(struct batch *b)
+{
+    for (size_t k = 0; k < b->n; k++) {
+        const char *at = b->text.s + b->at[k];
+        struct str *s;
+
+        for (unsigned i = 0; (s = alert_text(&b->alert[k], i)); i++) {
+            s->s = at;
+            at += s->n + 1;
+        }
+        b->list[k] = &b->alert[k];
+    }
+}
+
+/* --- delivering --- */
+
+static int on_retry(sd_event_source *s, uint64_t usec, void *ctx)
+{
+    (void)s;
+    (void)usec;
+    pump(ctx);
+    return 0;
+}
+
+static void retry_later(struct outlet *o, const char *why)
+{
+    int64_t wait = RETRY_MIN_MS << (o->failures < 10 ? o->failures : 10);
+    uint64_t at;
+
+    if (wait > RETRY_MAX_MS)
+        wait = RETRY_MAX_MS;
+    o->retry_ms = clock_mono_ms() + wait;
+    at = (uint64_t)o->retry_ms * 1000;
+    log_event(o->failures++ ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "sink_failed",
+              "sink=%s why=%s pending_after=%" PRId64 " retry_ms=%" PRId64,
+              log_quote(o->name), log_quote(why), o->cursor, wait);
+    if (!o->timer)
+        (void)sd_event_add_time(o->dispatch->event, &o->timer, CLOCK_BOOTTIME, at, 10000,
+                                on_retry, o);
+    else if (sd_event_source_set_time(o->timer, at) >= 0)
+        (void)sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
+}
+
+/* Read one batch and hand it over.  True when there may be more to do at once. */
+static bool step(struct outlet *o, struct batch *b)
+{
+    struct buf why;
+    int r;
+
+    b->outlet = o;
+    b->n = b->seen = 0;
+    b->last_seq = o->handed;
+    buf_clear(&b->text);
+    r = store_alerts_after(o->dispatch->store, o->handed, BATCH_MAX, take, b);
+    if (r < 0) {
+        retry_later(o, store_why(o->dispatch->store));
+        return false;
+    }
+    if (!b->seen)
+        return false;
+    settle(b);
+    if (!b->n) {
+        o->handed = b->last_seq;
+        return true;
+    }
+    buf_init(&why, 400);
+    r = o->sink->ops->deliver(o->sink, b->list, b->n, &why);
+    if (r > 0) {
+        if (o->failures)
+            log_event(LOG_LEVEL_NOTICE, "sink_recovered", "sink=%s", log_quote(o->name));
+        o->failures = 0;
+        o->handed = (size_t)r == b->n ? b->last_seq : b->alert[r - 1].seq;
+    } else if (r < 0) {
+        retry_later(o, why.s && *why.s ? why.s : strerror(-r));
+    }
+    buf_free(&why);
+    return r > 0;
+}
+
+static void pump(struct outlet *o)
+{
+    struct batch *b;
+
+    if (o->retry_ms > clock_mono_ms())
+        return;
+    o->retry_ms = 0;
+    b = calloc(1, sizeof *b);
+    if (!b) {
+        retry_later(o, "out of memory");
+        return;
+    }
+    buf_init(&b->text, 4 << 20);
+    while (step(o, b))
+        take_progress(o);
+    take_progress(o);
+    buf_free(&b->text);
+    free(b);
+}
+
+static int on_committed(sd_event_source *s, int fd, uint32_t events, void *ctx)
+{
+    struct dispatch *d = ctx;
+    uint64_t count;
+
+    (void)s;
+    (void)events;
+    if (read(fd, &count, sizeof count) < 0)
+        return 0; /* somebody else was woken for it */
+    for (size_t i = 0; i < d->n; i++)
+        pump(d->outlet[i]);
+    return 0;
+}
+
+static int on_ready(sd_event_source *s, int fd, uint32_t events, void *ctx)
+{
+    struct outlet *o = ctx;
+
+    (void)s;
+    (void)fd;
+    (void)events;
+    take_progress(o);
+    pump(o);
+    return 0;
+}
+
+/* --- opening and closing --- */
+
+static void outlet_free(struct outlet *o, int64_t deadline_ms)
+{
+    if (!o)
+        return;
+    sd_event_source_disable_unref(o->ready);
+    sd_event_source_disable_unref(o->timer);
+    if (o->sink)
+        o->sink->ops->free(o->sink, deadline_ms);
+    free(o->name);
+    free(o->path);
+    free(o);
+}
+
+static int listen_to(struct outlet *o)
+{
+    struct dispatch *d = o->dispatch;
+    int fd = o->sink->ops->fd(o->sink);
+
+    if (!d->event || fd < 0)
+        return 0;
+    return sd_event_add_io(d->event, &o->ready, fd, EPOLLIN, on_ready, o);
+}
+
+struct plan { /* a sink that the config asks for */
+    const char *name, *path;
+    enum alert_format format;
+};
+
+static int plan_sinks(struct plan *plan, size_t max, const struct config *c)
+{
+    size_t n = 0;
+
+    plan[n++] = (struct plan){ "log", c->log_path, c->log_format };
+    if (c->desktop == CONFIG_DESKTOP_YES ||
+        (c->desktop == CONFIG_DESKTOP_AUTO && sink_desktop_possible()))
+        plan[n++] = (struct plan){ "desktop", NULL, ALERT_TEXT };
+    for (size_t i = 0; i < c->n_sinks && n < max; i++)
+        plan[n++] =
+            (struct plan){ c->sinks[i].name, c->sinks[i].path, c->sinks[i].format };
+    return (int)n;
+}
+
+static int outlet_open(struct outlet **out, struct dispatch *d, const struct plan *want,
+                       struct buf *why)
+{
+    struct outlet *o = calloc(1, sizeof *o);
+    int r = -ENOMEM;
+
+    if (!o)
+        return -ENOMEM;
+    o->dispatch = d;
+    o->format = want->format;
+    o->name = strdup(want->name);
+    o->path = want->path ? strdup(want->path) : NULL;
+    if (o->name && (o->path || !want->path))
+        r = want->path ? sink_log_new(&o->sink, o->name, o->path, o->format, why)
+                       : sink_desktop_new(&o->sink, o->name, why);
+    if (r < 0) {
+        outlet_free(o, 0);
+        return r;
+    }
+    *out = o;
+    return 0;
+}
+
+static bool fits(const struct outlet *o, const struct plan *want)
+{
+    return !strcmp(o->name, want->name) && !o->path == !want->path &&
+           (!o->path || !strcmp(o->path, want->path)) && o->format == want->format;
+}
+
+/* Where a sink goes on: after what the store knows, or what the log itself shows,
+ * whichever is further (a crash may have come between the line and the cursor). */
+static int place_cursor(struct outlet *o, struct store *store)
+{
+    struct store_cursor c;
+    int64_t shown = o->sink->ops->delivered(o->sink);
+
+    int r = store_cursor_read(store, o->name, &c);
+    if (r < 0)
+        return r;
+    o->cursor = c.seq > shown ? c.seq : shown;
+    o->handed = o->saved = o->cursor;
+    return 0;
+}
+
+int dispatch_new(struct dispatch **out, const struct config *config, struct store *store,
+                 struct buf *why)
+{
+    struct plan plan[2 + 64];
+    int n = plan_sinks(plan, sizeof plan / sizeof plan[0], config);
+    struct dispatch *d = calloc(1, sizeof *d);
+
+    if (!d || !(d->outlet = calloc((size_t)n, sizeof *d->outlet))) {
+        free(d);
+        return -ENOMEM;
+    }
+    int r = store_open(&d->store, config->state_dir, STORE_READ, why);
+    for (int i = 0; i < n && r >= 0; i++) {
+        r = outlet_open(&d->outlet[d->n], d, &plan[i], why);
+        if (r < 0)
+            break;
+        struct outlet *o = d->outlet[d->n++];
+        /* A log that is ahead of the store has seen another one: numbers go on after it.
+         */
+        int64_t shown = o->sink->ops->delivered(o->sink);
+        r = shown > 0 ? store_seq_raise(store, shown) : 0;
+        if (r >= 0)
+            r = place_cursor(o, store);
+        struct store_cursor c = { .sink = o->name, .seq = o->cursor };
+        if (r >= 0) /* at once, so that a crash does not make it a new sink again */
+            r = store_commit(store, NULL, 0, &c, 1);
+        if (r < 0)
+            (void)buf_printf(why, "sink %s: %s", o->name, store_why(store));
+    }
+    if (r < 0) {
+        dispatch_free(d, 0);
+        return r;
+    }
+    *out = d;
+    return 0;
+}
+
+int dispatch_start(struct dispatch *d, sd_event *event, struct writer *writer)
+{
+    d->event = event;
+    d->writer = writer;
+    int r = sd_event_add_io(event, &d->committed, writer_alert_fd(writer), EPOLLIN,
+                            on_committed, d);
+    for (size_t i = 0; i < d->n && r >= 0; i++) {
+        r = listen_to(d->outlet[i]);
+        pump(d->outlet[i]);
+    }
+    return r;
+}
+
+/* Find the outlet that serves `want` already, else open one. */
+static int reuse_or_open(struct dispatch *d, struct outlet **to, const struct plan *want,
+                         struct buf *why)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        if (!d->outlet[i] || !fits(d->outlet[i], want))
+            continue;
+        *to = d->outlet[i];
+        return (*to)->sink->ops->reopen((*to)->sink);
+    }
+    int r = outlet_open(to, d, want, why);
+    if (r < 0)
+        return r;
+    r = place_cursor(*to, d->store);
+    (*to)->saved = -1; /* not in the store yet */
+    if (r >= 0)
+        r = listen_to(*to);
+    if (r < 0) {
+        (void)buf_printf(why, "sink %s: %s", want->name, strerror(-r));
+        outlet_free(*to, 0);
+        *to = NULL;
+    }
+    return r;
+}
+
+static bool has(struct outlet *const *list, size_t n, const struct outlet *o)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == o)
+            return true;
+    return false;
+}
+
+int dispatch_reload(struct dispatch *d, const struct config *config, struct buf *why)
+{
+    struct plan plan[2 + 64];
+    int n = plan_sinks(plan, sizeof plan / sizeof plan[0], config), made = 0, r = 0;
+    struct outlet **next = calloc((size_t)n, sizeof *next), **old = d->outlet;
+    size_t n_old = d->n;
+
+    if (!next)
+        return -ENOMEM;
+    for (; made < n; made++) {
+        r = reuse_or_open(d, &next[made], &plan[made], why);
+        if (r < 0 && !next[made])
+            break;
+        if (r < 0) /* kept, but its file cannot be opened again: it will retry */
+            log_event(LOG_LEVEL_WARN, "sink_failed", "sink=%s why=%s", plan[made].name,
+                      log_quote(strerror(-r)));
+        r = 0;
+    }
+    if (r < 0) {
+        for (int i = 0; i < made; i++)
+            if (!has(old, n_old, next[i]))
+                outlet_free(next[i], 0);
+        free(next);
+        return r;
+    }
+    d->outlet = next;
+    d->n = (size_t)n;
+    for (size_t i = 0; i < n_old; i++)
+        if (!has(next, d->n, old[i]))
+            outlet_free(old[i], 500);
+    free(old);
+    for (size_t i = 0; i < d->n; i++) {
+        save_cursor(d->outlet[i]);
+        pump(d->outlet[i]);
+    }
+    return 0;
+}
+
+void dispatch_flush(struct dispatch *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        d->outlet[i]->retry_ms = 0;
+        pump(d->outlet[i]);
+    }
+}
+
+bool dispatch_idle(struct dispatch *d)
+{
+    int64_t last = store_last_seq(d->store);
+
+    for (size_t i = 0; i < d->n; i++) {
+        take_progress(d->outlet[i]);
+        if (d->outlet[i]->cursor < last)
+            return false;
+    }
+    return true;
+}
+
+int64_t dispatch_last_seq(const struct dispatch *d)
+{
+    return d->n ? d->outlet[0]->cursor : 0;
+}
+
+void dispatch_free(struct dispatch *d, int64_t deadline_ms)
+{
+    if (!d)
+        return;
+    sd_event_source_disable_unref(d->committed);
+    for (size_t i = 0; i < d->n; i++) {
+        take_progress(d->outlet[i]);
+        outlet_free(d->outlet[i], deadline_ms);
+    }
+    free(d->outlet);
+    store_close(d->store);
+    free(d);
+}

@@ -1,0 +1,486 @@
+/* The loop of a poller: who is due is fetched; what comes back durable is scheduled
+ * again. */
+#include "poller.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+#include <xxhash.h>
+#include "clock.h"
+#include "log.h"
+#include "poller_impl.h"
+#include "url.h"
+
+#define SPREAD_MS_PER_FEED 20 /* at start-up */
+#define TIMER_ACCURACY_USEC 5000
+
+struct order {             /* from main to the poller's thread */
+    struct snapshot *snap; /* NULL: stop */
+    struct poller_feed *feeds;
+    size_t n;
+};
+
+static void order_free(struct order *o)
+{
+    for (size_t i = 0; i < o->n; i++)
+        store_feed_done(&o->feeds[i].state);
+    free(o->feeds);
+    snapshot_unref(o->snap);
+    free(o);
+}
+
+static void feed_free(struct feed *f)
+{
+    if (f->moved)
+        store_feed_done(f->moved);
+    free(f->moved);
+    store_feed_done(&f->state);
+    snapshot_unref(f->snap);
+    free(f);
+}
+
+static void drop_feed(struct poller *p, struct feed *f)
+{
+    schedule_remove(p->schedule, f->id);
+    p->feeds[f->id] = NULL;
+    if (f->id < p->first_free)
+        p->first_free = f->id;
+    feed_free(f);
+}
+
+/* --- scheduling --- */
+
+static bool is_loopback(struct str host)
+{
+    return str_eq(host, STR("localhost")) || str_eq(host, STR("[::1]")) ||
+           (host.n > 4 && !strncmp(host.s, "127.", 4));
+}
+
+/* The number that stands for the feed's host; one's own machine needs no sparing. */
+static uint64_t host_of(struct poller *p, const struct config_feed *conf,
+                        const struct config *c)
+{
+    buf_clear(&p->work);
+    if (url_host(&p->work, str_of(conf->url)) < 0)
+        return 0;
+    uint64_t host = XXH3_64bits(p->work.s, p->work.n);
+    if (!c->host_interval_set && is_loopback(buf_str(&p->work)))
+        schedule_host_exempt(p->schedule, host);
+    return host;
+}
+
+/* When a feed that comes from the store is due: as stored, but those that are overdue or
+ * new are spread, each at its own constant place, so that a start is no burst. */
+static int64_t first_due(const struct poller *p, const struct feed *f, size_t n)
+{
+    int64_t now = clock_mono_ms(), left = f->state.due_ms - clock_utc_ms();
+    int64_t spread = (int64_t)n * SPREAD_MS_PER_FEED;
+
+    if (p->opt.once)
+        return now;
+    if (left > f->conf->max_interval_s * 1000)
+        left = f->conf->max_interval_s * 1000; /* the clock was set back */
+    if (f->state.due_ms && left > 0)
+        return now + left;
+    if (spread > f->conf->interval_s * 1000)
+        spread = f->conf->interval_s * 1000;
+    return now + (int64_t)(XXH3_64bits(&f->state.id, sizeof f->state.id) %
+                           (uint64_t)(spread + 1));
+}
+
+static int grow_slots(struct poller *p)
+{
+    size_t more = p->n_feeds ? p->n_feeds * 2 : 64;
+    struct feed **grown = realloc(p->feeds, more * sizeof *grown);
+
+    if (!grown)
+        return -ENOMEM;
+    memset(grown + p->n_feeds, 0, (more - p->n_feeds) * sizeof *grown);
+    p->feeds = grown;
+    p->n_feeds = more;
+    return 0;
+}
+
+/* `n_new`: how many are added together. */
+static int add_feed(struct poller *p, const struct order *o, struct poller_feed *from,
+                    size_t n_new)
+{
+    struct feed *f = calloc(1, sizeof *f);
+
+    if (!f)
+        return -ENOMEM;
+    while (p->first_free < p->n_feeds && p->feeds[p->first_free])
+        p->first_free++;
+    if (p->first_free == p->n_feeds && grow_slots(p) < 0) {
+        free(f);
+        return -ENOMEM;
+    }
+    f->id = (uint32_t)p->first_free;
+    f->conf = from->conf;
+    f->snap = snapshot_ref(o->snap);
+    f->state = from->state;
+    memset(&from->state, 0, sizeof from->state);
+    f->host = host_of(p, f->conf, o->snap->config);
+    p->feeds[f->id] = f;
+    if (f->state.gone && !p->opt.once)
+        return 0;
+    return schedule_set(p->schedule, f->id, f->host, first_due(p, f, n_new));
+}
+
+/* Go on with the state that belongs to the feed's new URL. */
+static void take_state(struct poller *p, struct feed *f, struct store_feed *state)
+{
+    store_feed_done(&f->state);
+    f->state = *state;
+    memset(state, 0, sizeof *state);
+    f->host = host_of(p, f->conf, f->snap->config);
+}
+
+/* The user asks for a shorter interval: it counts from the last poll on. */
+static void bring_forward(struct poller *p, struct feed *f)
+{
+    int64_t now = clock_mono_ms(), utc = clock_utc_ms();
+    int64_t wait = f->state.last_poll_ms + f->conf->interval_s * 1000 - utc;
+
+    if (f->state.due_ms - utc > wait)
+        (void)schedule_set(p->schedule, f->id, f->host, now + (wait > 0 ? wait : 0));
+}
+
+/* A feed that stays: what the user changed takes effect, what we know of it stays. */
+static void keep_feed(struct poller *p, struct feed *f, const struct order *o,
+                      struct poller_feed *from)
+{
+    bool moved = strcmp(f->state.url, from->state.url) != 0;
+    int64_t was_s = f->conf->interval_s;
+
+    snapshot_unref(f->snap);
+    f->snap = snapshot_ref(o->snap);
+    f->conf = from->conf;
+    f->removed = false;
+    if (!moved) {
+        if (f->conf->interval_s < was_s && !f->job && !f->state.failures)
+            bring_forward(p, f);
+    } else if (!f->job) {
+        take_state(p, f, &from->state);
+        (void)schedule_set(p->schedule, f->id, f->host, clock_mono_ms());
+    } else if (f->moved || (f->moved = calloc(1, sizeof *f->moved))) {
+        store_feed_done(f->moved);
+        *f->moved = from->state;
+        memset(&from->state, 0, sizeof from->state);
+    }
+}
+
+static int by_id(const void *a, const void *b)
+{
+    int64_t x = ((const struct poller_feed *)a)->state.id;
+    int64_t y = ((const struct poller_feed *)b)->state.id;
+
+    return (x > y) - (x < y);
+}
+
+static void apply(struct poller *p, struct order *o)
+{
+    size_t n_new = 0;
+
+    qsort(o->feeds, o->n, sizeof *o->feeds, by_id);
+    for (size_t i = 0; i < p->n_feeds; i++) {
+        struct feed *f = p->feeds[i];
+        struct poller_feed want, *found;
+
+        if (!f)
+            continue;
+        want.state.id = f->state.id;
+        found = o->n ? bsearch(&want, o->feeds, o->n, sizeof want, by_id) : NULL;
+        if (found) {
+            keep_feed(p, f, o, found);
+            found->conf = NULL; /* it has its place */
+        } else if (f->job) {
+            f->removed = true;
+        } else {
+            drop_feed(p, f);
+        }
+    }
+    for (size_t i = 0; i < o->n; i++)
+        n_new += o->feeds[i].conf != NULL;
+    for (size_t i = 0; i < o->n; i++)
+        if (o->feeds[i].conf && add_feed(p, o, &o->feeds[i], n_new) < 0)
+            log_event(LOG_LEVEL_ERROR, "feed_dropped", "feed=%s why=\"out of memory\"",
+                      log_quote(o->feeds[i].conf->name));
+    snapshot_unref(p->snap);
+    p->snap = snapshot_ref(o->snap);
+    schedule_host_limits(p->schedule, o->snap->config->host_interval_ms,
+                         o->snap->config->host_connections);
+}
+
+/* --- the loop --- */
+
+static void report_finished(struct poller *p)
+{
+    uint64_t one = 1;
+
+    if (!p->opt.once || p->finished || p->active || p->outstanding ||
+        schedule_next_ms(p->schedule) != INT64_MAX)
+        return;
+    p->finished = true;
+    if (p->opt.finished_fd >= 0 && write(p->opt.finished_fd, &one, sizeof one) < 0)
+        log_event(LOG_LEVEL_ERROR, "stopped", "why=%s", log_quote(strerror(errno)));
+}
+
+/* Start what is due while there is room, then set the timer for the next. */
+static void pump(struct poller *p)
+{
+    uint32_t id;
+    int64_t next;
+
+    while (!p->stopping && !p->waiting && p->outstanding < POLLER_OUTSTANDING_MAX / 2 &&
+           p->active < p->snap->config->max_transfers &&
+           schedule_pop_due(p->schedule, clock_mono_ms(), &id)) {
+        struct feed *f = p->feeds[id];
+        int r = job_start(p, f);
+
+        if (r < 0) {
+            int64_t wait =
+                schedule_backoff_ms(p->schedule, f->conf->interval_s * 1000, 1);
+            (void)schedule_done(p->schedule, id, clock_mono_ms() + wait);
+            log_event(LOG_LEVEL_WARN, "fetch_failed", "feed=%s why=%s",
+                      log_quote(f->conf->name), log_quote(strerror(-r)));
+        }
+    }
+    next = schedule_next_ms(p->schedule);
+    if (p->stopping || p->waiting || p->active >= p->snap->config->max_transfers ||
+        p->outstanding >= POLLER_OUTSTANDING_MAX / 2 || next == INT64_MAX) {
+        (void)sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
+    } else {
+        (void)sd_event_source_set_time(p->timer, (uint64_t)(next > 0 ? next : 0) * 1000);
+        (void)sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
+    }
+    report_finished(p);
+}
+
+void poller_job_durable(struct poller *p, struct job *j, int result)
+{
+    struct feed *f = j->feed;
+    int64_t due = j->due_ms;
+
+    if (result < 0) { /* not in the store: ask for the whole document again */
+        free(f->state.etag);
+        free(f->state.last_modified);
+        f->state.etag = f->state.last_modified = NULL;
+    }
+    f->job = NULL;
+    job_free(j);
+    p->active--;
+    if (f->moved) {
+        take_state(p, f, f->moved);
+        free(f->moved);
+        f->moved = NULL;
+        due = clock_mono_ms();
+        (void)schedule_done(p->schedule, f->id, due);
+        (void)schedule_set(p->schedule, f->id, f->host, due);
+    } else {
+        (void)schedule_done(p->schedule, f->id, due);
+    }
+    if (f->removed || f->state.gone || p->opt.once) {
+        schedule_remove(p->schedule, f->id);
+        if (f->removed)
+            drop_feed(p, f);
+    }
+}
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *ctx)
+{
+    (void)s;
+    (void)usec;
+    pump(ctx);
+    return 0;
+}
+
+/* The writer gave requests back: there is room for jobs that waited for it. */
+static int on_reply(sd_event_source *s, int fd, uint32_t events, void *ctx)
+{
+    struct poller *p = ctx;
+    void *back[64];
+    size_t n;
+
+    (void)s;
+    (void)fd;
+    (void)events;
+    while ((n = queue_take(p->reply, back, 64)) > 0)
+        for (size_t i = 0; i < n; i++)
+            job_request_back(p, back[i]);
+    while (p->waiting && p->outstanding < POLLER_OUTSTANDING_MAX) {
+        struct job *j = p->waiting;
+
+        p->waiting = j->next;
+        job_flush(j);
+    }
+    if (p->stopping && p->outstanding == 0 && !p->waiting)
+        return sd_event_exit(p->event, 0);
+    pump(p);
+    return 0;
+}
+
+static int stop(struct poller *p)
+{
+    p->stopping = true;
+    fetch_pool_free(p->pool);
+    p->pool = NULL;
+    for (size_t i = 0; i < p->n_feeds; i++)
+        if (p->feeds[i] && p->feeds[i]->job && !p->feeds[i]->job->final)
+            job_flush(p->feeds[i]->job);
+    (void)sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
+    return p->outstanding == 0 && !p->waiting ? sd_event_exit(p->event, 0) : 0;
+}
+
+static int on_control(sd_event_source *s, int fd, uint32_t events, void *ctx)
+{
+    struct poller *p = ctx;
+    void *taken;
+
+    (void)s;
+    (void)fd;
+    (void)events;
+    while (!p->stopping && queue_take(p->control, &taken, 1)) {
+        struct order *o = taken;
+
+        if (!o->snap) {
+            order_free(o);
+            return stop(p);
+        }
+        apply(p, o);
+        order_free(o);
+        pump(p);
+    }
+    return 0;
+}
+
+static int set_up(struct poller *p)
+{
+    struct buf why;
+    struct fetch_options fetch = { .max_transfers = 256, .max_per_host = 64 };
+
+    int r = sd_event_new(&p->event);
+    if (r >= 0)
+        r = sd_event_add_io(p->event, NULL, queue_fd(p->control), EPOLLIN, on_control, p);
+    if (r >= 0)
+        r = sd_event_add_io(p->event, NULL, queue_fd(p->reply), EPOLLIN, on_reply, p);
+    if (r >= 0)
+        r = sd_event_add_time(p->event, &p->timer, CLOCK_BOOTTIME, 0, TIMER_ACCURACY_USEC,
+                              on_timer, p);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
+    if (r >= 0)
+        r = fetch_pool_new(&p->pool, p->event, &fetch);
+    if (r >= 0)
+        r = match_scratch_new(&p->scratch);
+    if (r < 0)
+        return r;
+    p->schedule = schedule_new(p->opt.seed);
+    if (!p->schedule)
+        return -ENOMEM;
+    buf_init(&why, 400);
+    r = store_open(&p->store, p->opt.state_dir, STORE_READ, &why);
+    if (r < 0)
+        log_event(LOG_LEVEL_ERROR, "store_failed", "why=%s",
+                  log_quote_str(buf_str(&why)));
+    buf_free(&why);
+    return r;
+}
+
+static void *run(void *arg)
+{
+    struct poller *p = arg;
+    int r = sd_event_loop(p->event);
+
+    if (r < 0)
+        log_event(LOG_LEVEL_ERROR, "poller_stopped", "why=%s", log_quote(strerror(-r)));
+    return NULL;
+}
+
+static void poller_free(struct poller *p)
+{
+    void *taken;
+
+    if (!p)
+        return;
+    fetch_pool_free(p->pool);
+    for (size_t i = 0; i < p->n_feeds; i++) {
+        if (!p->feeds[i])
+            continue;
+        job_free(p->feeds[i]->job);
+        feed_free(p->feeds[i]);
+    }
+    free(p->feeds);
+    while (p->control && queue_take(p->control, &taken, 1))
+        order_free(taken);
+    queue_free(p->control);
+    queue_free(p->reply);
+    schedule_free(p->schedule);
+    match_scratch_free(p->scratch);
+    sd_event_source_unref(p->timer);
+    sd_event_unref(p->event);
+    store_close(p->store);
+    snapshot_unref(p->snap);
+    buf_free(&p->work);
+    free(p);
+}
+
+int poller_new(struct poller **out, struct writer *writer,
+               const struct poller_options *opt)
+{
+    struct poller *p = calloc(1, sizeof *p);
+
+    if (!p)
+        return -ENOMEM;
+    p->writer = writer;
+    p->opt = *opt;
+    buf_init(&p->work, 4 << 20);
+    int r = queue_new(&p->control, 64);
+    if (r == 0)
+        r = queue_new(&p->reply, POLLER_OUTSTANDING_MAX);
+    if (r == 0)
+        r = set_up(p);
+    if (r >= 0)
+        r = -pthread_create(&p->thread, NULL, run, p);
+    if (r < 0) {
+        poller_free(p);
+        return r;
+    }
+    *out = p;
+    return 0;
+}
+
+int poller_apply(struct poller *p, struct snapshot *snap, struct poller_feed *feeds,
+                 size_t n)
+{
+    struct order *o = calloc(1, sizeof *o);
+
+    if (!o)
+        return -ENOMEM;
+    *o = (struct order){ snapshot_ref(snap), feeds, n };
+    return queue_push(p->control, o);
+}
+
+void poller_stop(struct poller *p)
+{
+    struct order *o = calloc(1, sizeof *o);
+
+    if (o) /* without memory the caller's deadline ends the process */
+        (void)queue_push(p->control, o);
+}
+
+int poller_join(struct poller *p, int64_t deadline_ms)
+{
+    struct timespec until;
+
+    if (!p)
+        return 0;
+    clock_deadline(&until, deadline_ms);
+    int r = -pthread_timedjoin_np(p->thread, NULL, &until);
+    if (r == 0)
+        poller_free(p);
+    return r;
+}

@@ -1,0 +1,91 @@
+#ifndef POLLER_IMPL_H
+#define POLLER_IMPL_H
+/* Inside of the poller: shared by poller.c (the loop) and poller_job.c (one poll of one feed). */
+#include <pthread.h>
+#include <systemd/sd-event.h>
+#include "feed_parse.h"
+#include "fetch.h"
+#include "poller.h"
+#include "queue.h"
+#include "schedule.h"
+#include "seen.h"
+
+#define POLLER_OUTSTANDING_MAX 256 /* requests at the writer, per poller: the backpressure */
+
+struct feed {
+    uint32_t id; /* slot in poller.feeds and id in its schedule */
+    const struct config_feed *conf;
+    struct snapshot *snap; /* holds `conf`; one reference */
+    struct store_feed state;
+    uint64_t host;
+    struct job *job;    /* the poll in flight, or NULL */
+    bool removed;       /* free it when the poll in flight has ended */
+    struct store_feed *moved; /* its URL changed in flight: the state to go on with, or NULL */
+};
+
+struct poller {
+    pthread_t thread;
+    struct writer *writer;
+    struct store *store; /* for reading windows */
+    struct snapshot *snap;
+    struct poller_options opt;
+    sd_event *event;
+    sd_event_source *timer;
+    struct queue *control; /* from main: struct order */
+    struct queue *reply;   /* from the writer: struct write_request */
+    struct fetch_pool *pool;
+    struct schedule *schedule;
+    struct match_scratch *scratch;
+    struct feed **feeds; /* by id; NULL: a free slot */
+    size_t n_feeds;     /* slots */
+    size_t first_free;  /* no free slot below this one */
+    size_t outstanding; /* requests at the writer */
+    size_t active;      /* jobs that live */
+    struct job *waiting; /* ended, but the writer has no room yet */
+    struct buf work;     /* scratch, cleared by each user */
+    bool stopping, finished;
+};
+
+struct alerts { /* alerts of one job, not yet at the writer */
+    struct alert *alert;
+    struct seen_key *key;
+    char **text; /* the strings of each alert, one block */
+    size_t n, cap;
+};
+void alerts_free(struct alerts *a);
+
+/* One poll of one feed, from the request to the durable result. */
+struct job {
+    struct poller *poller;
+    struct feed *feed;
+    struct snapshot *snap; /* the rules this poll is judged by */
+    struct seen_window *window;
+    struct feed_parse *parse;
+    struct alerts alerts;
+    const struct item *item; /* being matched */
+    struct seen_key item_key;
+    int64_t start_ms, now_ms; /* mono; UTC of the bytes being parsed */
+    int64_t due_ms;           /* mono: when the feed is due again */
+    uint32_t n_new, n_silent, n_alerts;
+    int fault;          /* -errno of our own making: the poll came to nothing */
+    bool window_dirty;
+    bool first_contact; /* the feed was not known when this poll began */
+    bool final;         /* everything is in; what is left is the last request */
+    struct job *next;   /* in poller.waiting */
+};
+
+/* Start polling `f`.  0, or -errno and nothing started. */
+int job_start(struct poller *p, struct feed *f);
+
+/* Hand what the job has to the writer, if it has room.  For a final job the feed's state goes
+ * too, and the job comes back through poller_job_durable(). */
+void job_flush(struct job *j);
+
+void job_free(struct job *j); /* NULL is fine */
+
+/* A request of some job came back from the writer. */
+void job_request_back(struct poller *p, struct write_request *r);
+
+/* poller.c: the last request of `j` came back with `result`. */
+void poller_job_durable(struct poller *p, struct job *j, int result);
+#endif

@@ -1,0 +1,83 @@
+/* One generation of config and compiled rules, shared by reference count. */
+#include "snapshot.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct counted {
+    struct snapshot shown; /* first: the pointer handed out */
+    atomic_uint refs;
+};
+
+static int compile(struct snapshot *s, struct buf *why)
+{
+    const struct config *c = s->config;
+    struct match_rule *rules = calloc(c->n_watches ? c->n_watches : 1, sizeof *rules);
+    struct buf what;
+    size_t bad = 0;
+
+    if (!rules)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->n_watches; i++)
+        rules[i] =
+            (struct match_rule){ .id = (uint32_t)i, .root = c->watches[i].rule->root };
+    buf_init(&what, 1000);
+    int r = match_set_new(&s->rules, rules, c->n_watches, &what, &bad);
+    if (r == -EINVAL)
+        (void)buf_printf(why, "%s:%d: watch '%s': %s", c->watches[bad].place.file,
+                         c->watches[bad].place.line, c->watches[bad].name,
+                         what.s ? what.s : "the rule does not compile");
+    buf_free(&what);
+    free(rules);
+    return r;
+}
+
+int snapshot_new(struct snapshot **out, struct config *config, uint64_t generation,
+                 struct buf *why)
+{
+    struct counted *c = calloc(1, sizeof *c);
+
+    if (!c)
+        return -ENOMEM;
+    atomic_init(&c->refs, 1);
+    c->shown.config = config_ref(config);
+    c->shown.generation = generation;
+    int r = compile(&c->shown, why);
+    if (r < 0) {
+        snapshot_unref(&c->shown);
+        return r;
+    }
+    *out = &c->shown;
+    return 0;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+    atomic_fetch_add_explicit(&((struct counted *)s)->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void snapshot_unref(struct snapshot *s)
+{
+    struct counted *c = (struct counted *)s;
+
+    if (!s || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    match_set_free(s->rules); /* before the trees it points into */
+    config_unref(s->config);
+    free(c);
+}
+
+bool snapshot_watch_covers(const struct config_watch *watch, const char *feed,
+                           const char *group)
+{
+    if (!watch->feeds)
+        return true;
+    for (const char *const *f = watch->feeds; *f; f++) {
+        if (!strncmp(*f, "group:", 6) ? !strcmp(*f + 6, group) : !strcmp(*f, feed))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,257 @@
+/* The thread that alone writes the store: group commit, retry, and no loss when the disk
+ * fails. */
+#include "writer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+#include "clock.h"
+#include "log.h"
+#include "queue.h"
+
+#define BATCH_MAX 256
+#define RETRY_MIN_MS 500
+#define RETRY_MAX_MS 30000
+#define WARN_EVERY_MS 3600000 /* a full disk is said once an hour */
+
+struct batch {
+    struct write_request *request[BATCH_MAX];
+    size_t n;
+    struct store_change *change[BATCH_MAX];
+    size_t n_changes;
+    struct store_cursor cursor[BATCH_MAX];
+    size_t n_cursors;
+};
+
+struct writer {
+    struct store *store;
+    struct queue *queue;
+    int alert_fd;
+    pthread_t thread;
+    atomic_bool stopping;
+    atomic_bool stuck;         /* the disk is at fault and the writer waits for it */
+    struct write_request wake; /* carries nothing: ends the wait when stopping */
+    int64_t warned_ms;         /* 0: the last commit went well */
+    struct batch batch;
+};
+
+static void finish(struct write_request *r, int result)
+{
+    r->result = result;
+    if (r->done)
+        r->done(r);
+}
+
+/* Take what waits; calls are run at once, the rest is sorted into `b`. */
+static void gather(struct writer *w, struct batch *b)
+{
+    void *taken[BATCH_MAX];
+    size_t n = queue_take(w->queue, taken, BATCH_MAX);
+
+    b->n = b->n_changes = b->n_cursors = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct write_request *r = taken[i];
+
+        if (r->call) {
+            finish(r, r->call(w->store, r->ctx));
+            continue;
+        }
+        b->request[b->n++] = r;
+        if (r->change.feed_id)
+            b->change[b->n_changes++] = &r->change;
+        if (r->cursor.sink)
+            b->cursor[b->n_cursors++] = r->cursor;
+    }
+}
+
+/* Is this a fault of the disk, which may pass, and not of the batch? */
+static int may_pass(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -EIO || error == -EROFS ||
+           error == -EBUSY || error == -ENOMEM || error == -EFBIG;
+}
+
+static void say_trouble(struct writer *w, int error)
+{
+    int64_t now = clock_mono_ms();
+
+    if (w->warned_ms && now - w->warned_ms < WARN_EVERY_MS)
+        return;
+    w->warned_ms = now;
+    log_event(LOG_LEVEL_ERROR, "store_failed",
+              "error=%s why=%s note=\"polling waits, nothing is lost\"",
+              log_quote(strerror(-error)), log_quote(store_why(w->store)));
+}
+
+/* Wait before the next try, but not once the process wants to end. */
+static void wait_ms(struct writer *w, int64_t ms)
+{
+    for (int64_t end = clock_mono_ms() + ms; clock_mono_ms() < end;) {
+        struct timespec nap = { .tv_nsec = 50000000 };
+
+        if (atomic_load(&w->stopping))
+            return;
+        (void)nanosleep(&nap, NULL);
+    }
+}
+
+/* Commit `n` changes and cursors, again and again while the disk is at fault. */
+static int commit(struct writer *w, struct store_change *const *change, size_t n,
+                  const struct store_cursor *cursor, size_t n_cursors)
+{
+    int64_t wait = RETRY_MIN_MS;
+
+    for (;;) {
+        int r = store_commit(w->store, change, n, cursor, n_cursors);
+        if (r == 0 && w->warned_ms) {
+            w->warned_ms = 0;
+            atomic_store(&w->stuck, false);
+            log_event(LOG_LEVEL_NOTICE, "store_recovered", "note=\"commits work again\"");
+        }
+        if (r == 0 || !may_pass(r))
+            return r;
+        atomic_store(&w->stuck, true);
+        say_trouble(w, r);
+        if (atomic_load(&w->stopping))
+            return r;
+        wait_ms(w, wait);
+        wait = wait * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : wait * 2;
+    }
+}
+
+/* The batch as a whole was refused: find the part that is at fault. */
+static void commit_one_by_one(struct writer *w, struct batch *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        struct write_request *q = b->request[i];
+        struct store_change *change = &q->change;
+        int r = commit(w, &change, q->change.feed_id != 0, &q->cursor,
+                       q->cursor.sink != NULL);
+        if (r < 0)
+            log_event(LOG_LEVEL_ERROR, "store_refused", "feed_id=%lld error=%s why=%s",
+                      (long long)q->change.feed_id, log_quote(strerror(-r)),
+                      log_quote(store_why(w->store)));
+        q->result = r;
+    }
+}
+
+static void commit_batch(struct writer *w, struct batch *b)
+{
+    uint64_t one = 1;
+    int alerts = 0;
+
+    int r = commit(w, b->change, b->n_changes, b->cursor, b->n_cursors);
+    for (size_t i = 0; i < b->n; i++)
+        b->request[i]->result = r;
+    if (r < 0 && !may_pass(r))
+        commit_one_by_one(w, b);
+    for (size_t i = 0; i < b->n; i++)
+        alerts |= b->request[i]->change.n_alerts > 0 && b->request[i]->result == 0;
+    if (alerts && write(w->alert_fd, &one, sizeof one) < 0)
+        (void)0; /* the counter is full: it is readable already */
+    for (size_t i = 0; i < b->n; i++)
+        finish(b->request[i], b->request[i]->result);
+}
+
+static void *run(void *arg)
+{
+    struct writer *w = arg;
+    struct batch *b = &w->batch;
+
+    for (;;) {
+        struct pollfd p = { .fd = queue_fd(w->queue), .events = POLLIN };
+
+        if (poll(&p, 1, -1) < 0 && errno != EINTR)
+            break;
+        gather(w, b);
+        if (b->n)
+            commit_batch(w, b);
+        if (atomic_load(&w->stopping) && poll(&p, 1, 0) == 0)
+            break;
+    }
+    store_close(w->store);
+    return NULL;
+}
+
+int writer_new(struct writer **out, struct store *store, size_t capacity)
+{
+    struct writer *w = calloc(1, sizeof *w);
+
+    if (!w)
+        return -ENOMEM;
+    atomic_init(&w->stopping, false);
+    atomic_init(&w->stuck, false);
+    w->store = store;
+    w->alert_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int r = w->alert_fd < 0 ? -errno : queue_new(&w->queue, capacity);
+    if (r == 0)
+        r = -pthread_create(&w->thread, NULL, run, w);
+    if (r < 0) {
+        if (w->alert_fd >= 0)
+            close(w->alert_fd);
+        queue_free(w->queue);
+        free(w);
+        return r;
+    }
+    *out = w;
+    return 0;
+}
+
+void writer_push(struct writer *w, struct write_request *r)
+{
+    (void)queue_push(w->queue, r);
+}
+
+struct call {
+    struct write_request request; /* first */
+    sem_t returned;
+};
+
+static void call_done(struct write_request *r)
+{
+    sem_post(&((struct call *)r)->returned);
+}
+
+int writer_call(struct writer *w, int (*call)(struct store *s, void *ctx), void *ctx)
+{
+    if (atomic_load(&w->stuck))
+        return -EAGAIN;
+    struct call c = { .request = { .call = call, .ctx = ctx, .done = call_done } };
+
+    sem_init(&c.returned, 0, 0); /* cannot fail with these arguments */
+    writer_push(w, &c.request);
+    while (sem_wait(&c.returned) < 0 && errno == EINTR)
+        ;
+    sem_destroy(&c.returned);
+    return c.request.result;
+}
+
+int writer_alert_fd(const struct writer *w)
+{
+    return w->alert_fd;
+}
+
+int writer_stop(struct writer *w, int64_t deadline_ms)
+{
+    struct timespec until;
+
+    if (!w)
+        return 0;
+    atomic_store(&w->stopping, true);
+    (void)queue_try_push(w->queue, &w->wake); /* full: then it is awake anyway */
+    clock_deadline(&until, deadline_ms);
+    int r = -pthread_timedjoin_np(w->thread, NULL, &until);
+    if (r < 0)
+        return r;
+    queue_free(w->queue);
+    close(w->alert_fd);
+    free(w);
+    return 0;
+}

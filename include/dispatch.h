@@ -1,0 +1,39 @@
+#ifndef DISPATCH_H
+#define DISPATCH_H
+/* Moves committed alerts from the outbox to the sinks.  Each sink has its own cursor and
+ * its own pace; one that fails or hangs delays no other.  Lives in the main thread's
+ * event loop. */
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+#include "buf.h"
+#include "config.h"
+#include "writer.h"
+
+struct dispatch;
+
+/* Open the sinks of `config` and their cursors in `store` (a STORE_WRITE store that is
+ * not yet the writer's): what a sink has not delivered before is delivered once
+ * dispatch_start() runs. 0, or -errno with one line for people in `why`. */
+int dispatch_new(struct dispatch **out, const struct config *config, struct store *store,
+                 struct buf *why);
+
+/* Begin to deliver, from `event`. */
+int dispatch_start(struct dispatch *d, sd_event *event, struct writer *writer);
+
+/* A reload: open again what is kept, open what is new, close what is gone.  A sink that
+ * cannot be opened leaves all as it was: -errno and `why`. */
+int dispatch_reload(struct dispatch *d, const struct config *config, struct buf *why);
+
+/* Deliver what is committed, now.  Called before the end. */
+void dispatch_flush(struct dispatch *d);
+
+/* Has every sink delivered every committed alert? */
+bool dispatch_idle(struct dispatch *d);
+
+/* Alerts delivered to the log since the start, for STATUS=. */
+int64_t dispatch_last_seq(const struct dispatch *d);
+
+/* End all sinks within `deadline_ms`; their cursors are handed to the writer.  NULL is
+ * fine. */
+void dispatch_free(struct dispatch *d, int64_t deadline_ms);
+#endif

@@ -1,0 +1,44 @@
+#ifndef POLLER_H
+#define POLLER_H
+/* A thread that polls its share of the feeds: schedule, fetch, parse, judge, match, and
+ * hands what must last to the writer.  Pollers share nothing but the immutable snapshot.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "snapshot.h"
+#include "store.h"
+#include "writer.h"
+
+struct poller;
+
+struct poller_feed {                /* one feed as bound to its row of the store */
+    const struct config_feed *conf; /* of the snapshot given beside */
+    struct store_feed state;
+};
+
+struct poller_options {
+    const char *state_dir;
+    bool once; /* poll each feed once, due or not, then report through `finished_fd` */
+    int finished_fd; /* an eventfd, written once when all is done; -1: none */
+    uint64_t seed;   /* of the jitter */
+};
+
+/* Start the thread.  0 or -errno. */
+int poller_new(struct poller **out, struct writer *writer,
+               const struct poller_options *opt);
+
+/* Give the poller its feeds under `snap`: those it knows go on undisturbed, new ones are
+ * scheduled, others are dropped when their fetch in flight has ended.  Takes over `feeds`
+ * (an array from malloc, with the states in it).  0 or -ENOMEM, then nothing changed. */
+int poller_apply(struct poller *p, struct snapshot *snap, struct poller_feed *feeds,
+                 size_t n);
+
+/* Ask the thread to end: what it has judged is handed to the writer, fetches are dropped.
+ */
+void poller_stop(struct poller *p);
+
+/* Wait for the end and free.  -ETIMEDOUT: the thread hangs; the process must end without
+ * it. */
+int poller_join(struct poller *p, int64_t deadline_ms);
+#endif

@@ -1,0 +1,28 @@
+#ifndef SNAPSHOT_H
+#define SNAPSHOT_H
+/* One generation of what the user asked for: the checked config and its rules, compiled.
+ * Immutable, shared by all threads behind a reference count; a reload makes a new one
+ * beside it. */
+#include <stdbool.h>
+#include <stdint.h>
+#include "buf.h"
+#include "config.h"
+#include "match.h"
+
+struct snapshot {
+    struct config *config; /* rule ids are indices into config->watches */
+    struct match_set *rules;
+    uint64_t generation; /* 1, 2, 3 ... */
+};
+
+/* Compile the rules of `config` and take a reference to it.  0, -ENOMEM, or -EINVAL with
+ * one line for people in `why`. */
+int snapshot_new(struct snapshot **out, struct config *config, uint64_t generation,
+                 struct buf *why);
+struct snapshot *snapshot_ref(struct snapshot *s);
+void snapshot_unref(struct snapshot *s); /* NULL is fine */
+
+/* Does `watch` look at feeds named `feed` of group `group`? */
+bool snapshot_watch_covers(const struct config_watch *watch, const char *feed,
+                           const char *group);
+#endif

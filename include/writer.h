@@ -1,0 +1,45 @@
+#ifndef WRITER_H
+#define WRITER_H
+/* The thread that alone writes the store.  Requests from all threads queue up; a commit
+ * starts as soon as there is something to commit, and what arrives meanwhile is the next
+ * batch. When the disk is full or fails, the writer keeps the batch and tries again: the
+ * senders wait, nothing is dropped. */
+#include <stddef.h>
+#include <stdint.h>
+#include "store.h"
+
+struct write_request {          /* each part is optional */
+    struct store_change change; /* feed_id 0: none */
+    struct store_cursor cursor; /* sink NULL: none */
+    int (*call)(struct store *s,
+                void *ctx); /* run on the writer's thread, outside a commit */
+    /* Called on the writer's thread when the request is durable (result 0), has failed
+     * for good
+     * (-errno), or its call has returned (result is its value).  Takes the request back.
+     */
+    void (*done)(struct write_request *r);
+    void *ctx;
+    int result;
+};
+
+struct writer;
+
+/* Start the thread on `store`, which it owns from now on.  `capacity`: requests that may
+ * wait before senders block.  0 or -errno. */
+int writer_new(struct writer **out, struct store *store, size_t capacity);
+
+/* Hand over `r`; waits when the queue is full. */
+void writer_push(struct writer *w, struct write_request *r);
+
+/* Run `call` on the writer's thread and wait for its value; -EAGAIN at once while the
+ * disk is at fault, so that nobody hangs with it. */
+int writer_call(struct writer *w, int (*call)(struct store *s, void *ctx), void *ctx);
+
+/* An eventfd: readable when alerts have been committed since it was last read. */
+int writer_alert_fd(const struct writer *w);
+
+/* Commit what is queued, then end the thread and close the store.  When that takes longer
+ * than `deadline_ms` (a disk that hangs) the thread is left alone: -ETIMEDOUT, and the
+ * process must end without freeing what the thread uses. */
+int writer_stop(struct writer *w, int64_t deadline_ms);
+#endif
