@@ -35,6 +35,10 @@ void writer_push(struct writer *w, struct write_request *r);
  * disk is at fault, so that nobody hangs with it. */
 int writer_call(struct writer *w, int (*call)(struct store *s, void *ctx), void *ctx);
 
+/* Wait until all that was pushed before is committed.  0, -ETIMEDOUT after `deadline_ms`,
+ * or -EAGAIN when the queue is full. */
+int writer_sync(struct writer *w, int64_t deadline_ms);
+
 /* An eventfd: readable when alerts have been committed since it was last read. */
 int writer_alert_fd(const struct writer *w);
 

@@ -239,13 +239,6 @@ static int on_status(sd_event_source *s, uint64_t usec, void *ctx)
 
 /* --- once: end when every poller is through and every sink has what it should --- */
 
-static int nothing(struct store *s, void *ctx)
-{
-    (void)s;
-    (void)ctx;
-    return 0;
-}
-
 static int on_once_wait(sd_event_source *s, uint64_t usec, void *ctx)
 {
     struct pipeline *p = ctx;
@@ -409,12 +402,12 @@ int pipeline_free(struct pipeline *p)
     }
     if (r < 0)
         return r;
-    if (p->writer && p->dispatch) { /* what the pollers handed over is still delivered */
-        (void)writer_call(p->writer, nothing, NULL);
+    /* What the pollers handed over is still delivered; what is not, is after the next
+     * start. */
+    if (p->writer && p->dispatch && writer_sync(p->writer, 500) == 0)
         dispatch_flush(p->dispatch);
-    }
-    dispatch_free(p->dispatch, 200);
-    r = writer_stop(p->writer, 500);
+    dispatch_free(p->dispatch, 150);
+    r = writer_stop(p->writer, 300);
     if (r < 0)
         return r;
     snapshot_unref(p->snap);

@@ -125,7 +125,7 @@ static int add_feed(struct poller *p, const struct order *o, struct poller_feed 
     memset(&from->state, 0, sizeof from->state);
     f->host = host_of(p, f->conf, o->snap->config);
     p->feeds[f->id] = f;
-    if (f->state.gone && !p->opt.once)
+    if (f->state.gone)
         return 0;
     return schedule_set(p->schedule, f->id, f->host, first_due(p, f, n_new));
 }

@@ -303,10 +303,15 @@ static void note_failure(struct job *j, const struct fetch_result *r, const char
               r->http_status, log_quote(why), s->failures, wait / 1000);
 }
 
+/* `remark`: what is wrong with the document all the same, or NULL. */
 static void note_success(struct job *j, const struct fetch_result *r, const char *remark)
 {
     struct store_feed *s = &j->feed->state;
 
+    if (remark && *remark && (!s->error || strcmp(s->error, remark)))
+        log_event(LOG_LEVEL_WARN, "feed_broken",
+                  "feed=%s why=%s note=\"its items were read\"",
+                  log_quote(j->feed->conf->name), log_quote(remark));
     if (s->failures)
         log_event(LOG_LEVEL_NOTICE, "feed_recovered", "feed=%s after=%d",
                   log_quote(j->feed->conf->name), s->failures);
@@ -420,7 +425,7 @@ static void on_done(void *ctx, const struct fetch_result *r)
             set_text(&s->etag, r->etag);
         if (r->last_modified)
             set_text(&s->last_modified, r->last_modified);
-        note_success(j, r, s->error);
+        note_success(j, r, NULL);
     } else if (r->outcome == FETCH_GONE) {
         note_gone(j);
     } else if (r->outcome == FETCH_NEW_BODY) {

@@ -233,6 +233,52 @@ int writer_call(struct writer *w, int (*call)(struct store *s, void *ctx), void 
     return c.request.result;
 }
 
+struct sync { /* shared by the waiter and the writer: the last one frees it */
+    struct write_request request; /* first */
+    sem_t reached;
+    atomic_int users;
+};
+
+static void sync_leave(struct sync *s)
+{
+    if (atomic_fetch_sub(&s->users, 1) != 1)
+        return;
+    sem_destroy(&s->reached);
+    free(s);
+}
+
+static void sync_done(struct write_request *r)
+{
+    struct sync *s = (struct sync *)r;
+
+    sem_post(&s->reached);
+    sync_leave(s);
+}
+
+int writer_sync(struct writer *w, int64_t deadline_ms)
+{
+    struct sync *s = calloc(1, sizeof *s);
+    struct timespec until;
+    int r;
+
+    if (!s)
+        return -ENOMEM;
+    s->request.done = sync_done;
+    sem_init(&s->reached, 0, 0); /* cannot fail with these arguments */
+    atomic_init(&s->users, 2);
+    clock_deadline(&until, deadline_ms);
+    if (queue_try_push(w->queue, &s->request) < 0) {
+        sem_destroy(&s->reached);
+        free(s);
+        return -EAGAIN;
+    }
+    while ((r = sem_timedwait(&s->reached, &until)) < 0 && errno == EINTR)
+        ;
+    r = r < 0 ? -errno : 0;
+    sync_leave(s);
+    return r;
+}
+
 int writer_alert_fd(const struct writer *w)
 {
     return w->alert_fd;
