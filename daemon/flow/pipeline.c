@@ -262,8 +262,7 @@ static int on_finished(sd_event_source *s, int fd, uint32_t events, void *ctx)
     p->n_finished += (unsigned)count;
     if (p->n_finished < p->n_pollers)
         return 0;
-    (void)writer_call(p->writer, nothing,
-                      NULL); /* what was queued before is committed now */
+    (void)writer_sync(p->writer, ONCE_DELIVERY_MS);
     p->once_deadline_ms = clock_mono_ms() + ONCE_DELIVERY_MS;
     return sd_event_add_time(p->event, NULL, CLOCK_MONOTONIC, 0, 1000, on_once_wait, p);
 }
