@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -46,28 +47,36 @@ def alerts_in(path):
 
 
 class NotifySocket:
-    """Plays systemd: collects what the daemon sends to NOTIFY_SOCKET."""
+    """Plays systemd: collects what the daemon sends to NOTIFY_SOCKET, as it comes."""
 
     def __init__(self, path):
-        self.path, self.messages = path, []
+        self.path, self.messages = path, []  # (time, text)
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._sock.bind(path)
-        self._sock.setblocking(False)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while True:
+            try:
+                text = self._sock.recv(4096).decode()
+            except OSError:
+                return
+            if text == "end of test":
+                return
+            self.messages.append((time.monotonic(), text))
 
     def fields(self):
         """All 'NAME=value' lines so far, in order."""
-        while True:
-            try:
-                self.messages.append((time.monotonic(), self._sock.recv(4096).decode()))
-            except BlockingIOError:
-                break
-        return [line for _, text in self.messages for line in text.split("\n") if line]
+        return [line for _, text in list(self.messages) for line in text.split("\n") if line]
 
     def count(self, field):
         return self.fields().count(field)
 
     def close(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"end of test", self.path)  # wakes the reader
         self._sock.close()
+        os.unlink(self.path)
 
 
 class Daemon:
@@ -118,7 +127,6 @@ class Daemon:
     def start(self, *args, seconds=10):
         if self.notify:
             self.notify.close()
-            os.unlink(self.notify.path)
         self.notify = NotifySocket(os.path.join(self.folder, "notify"))
         self.process = self.spawn("run", "-c", self.config, *args,
                                   env={"NOTIFY_SOCKET": self.notify.path})
@@ -220,18 +228,23 @@ class Test(unittest.TestCase):
             daemon.close()
         self.origin.stop()
         reports = [r for d in self.daemons for r in d.sanitizer_reports()]
-        failed = reports or any(error for _, error in self._outcome.errors) or any(
-            bad for test, bad in
-            self._outcome.result.failures + self._outcome.result.errors if test is self)
-        if failed:
-            keep = os.path.join(LOGS, "failed", self.id())
-            shutil.rmtree(keep, ignore_errors=True)
-            shutil.copytree(self.folder, keep, symlinks=True,
-                            ignore=lambda d, names: [n for n in names if n == "notify"])
-            print(f"\n  kept for a look: {keep}", file=sys.stderr)
-        shutil.rmtree(self.folder, ignore_errors=True)
         if reports:
             self.fail("sanitizer report:\n" + reports[0])
+
+    def run(self, result=None):
+        """Runs the test; keeps the folder of a failed one among the logs."""
+        def bad():
+            return len(result.failures) + len(result.errors)
+        before, self.folder = bad(), None
+        super().run(result)
+        if not self.folder:
+            return
+        if bad() > before:
+            keep = os.path.join(LOGS, "failed", self.id())
+            shutil.rmtree(keep, ignore_errors=True)
+            shutil.copytree(self.folder, keep, ignore=shutil.ignore_patterns("notify", "bus"))
+            print(f"kept for a look: {keep}", file=sys.stderr)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def daemon(self, config, folder=None, env=None):
         """A daemon, not yet started, with `config` (feed URLs as {/path})."""

@@ -27,7 +27,7 @@ def make_item(rng, number):
         words = rng.sample(WORDS, n) + rng.sample(LOADED, loaded)
         rng.shuffle(words)
         return " ".join(words)
-    return Item(title=f"{text(4, rng.randrange(4)).capitalize()} number{number}",
+    return Item(title=f"{text(4, rng.randrange(2, 5)).capitalize()} number{number}",
                 summary=f"{text(12, rng.randrange(3))}",
                 link=f"http://127.0.0.1/story/{number}")
 
