@@ -209,10 +209,12 @@ class OneFeed(bench.Test):
                            Item("Putin and Xi last week", published=now - 7 * 86400),
                            Item("Putin and Xi, who knows when", published=0)])
         daemon = self.daemon("[feedwatch]\nfirst_run_max_age = 1h\n" + self.CONFIG)
+        # An unreadable date never keeps an alert back.
+        expected = ["Putin and Xi today", "Putin and Xi, who knows when"]
         self.assertEqual(daemon.once(), 0)
-        self.assertEqual(daemon.titles(), ["Putin and Xi today"])
+        self.assertEqual(daemon.titles(), expected)
         self.assertEqual(daemon.once(), 0)
-        self.assertEqual(daemon.titles(), ["Putin and Xi today"])
+        self.assertEqual(daemon.titles(), expected)
 
     def test_a_relisted_redated_or_rekeyed_item_is_the_same(self):
         daemon = self.daemon(self.CONFIG).start()
