@@ -20,12 +20,13 @@ int64_t date_days(int64_t year, int64_t month, int64_t day)
     return era * 146097 + day_of_era - 719468;
 }
 
-int32_t date_month_days(int32_t year, int32_t month)
+bool date_day_exists(int64_t year, int64_t month, int64_t day)
 {
     static const int8_t days[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 
-    return days[month - 1] + (month == 2 && leap);
+    return year >= 1 && year <= 9999 && month >= 1 && month <= 12 && day >= 1 &&
+           day <= days[month - 1] + (month == 2 && leap);
 }
 
 int32_t date_weekday(int64_t days)
@@ -37,8 +38,7 @@ bool date_count(const struct date_parts *p, int64_t *utc_s)
 {
     bool midnight = p->hour == 24 && p->minute == 0 && p->second == 0;
 
-    if (p->year < 1 || p->year > 9999 || p->month < 1 || p->month > 12 || p->day < 1 ||
-        p->day > date_month_days(p->year, p->month))
+    if (!date_day_exists(p->year, p->month, p->day))
         return false;
     if (p->hour < 0 || (p->hour > 23 && !midnight) || p->minute < 0 || p->minute > 59 ||
         p->second < 0 || p->second > 60)
@@ -145,11 +145,11 @@ static bool parse_rfc1123(struct str t, int64_t *utc_s)
 bool date_parse(struct str text, int64_t *utc_s)
 {
     text = str_trim(text);
-    return parse_rfc3339(text, utc_s) || parse_rfc1123(text, utc_s);
+    return parse_rfc3339(text, utc_s) || parse_rfc1123(text, utc_s) ||
+           date_parse_loose(text, utc_s);
 }
 
-/* Year, month and day of the day `days` after 1970-01-01: the inverse of date_days. */
-static struct date_parts civil(int64_t days)
+struct date_parts date_civil(int64_t days)
 {
     days += 719468;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
@@ -182,7 +182,7 @@ void date_rfc3339_s(char out[DATE_RFC3339_SIZE], int64_t utc_s)
 {
     utc_s = utc_s < YEAR_0_S ? YEAR_0_S : utc_s > YEAR_9999_S ? YEAR_9999_S : utc_s;
     int64_t second = (utc_s % DAY_S + DAY_S) % DAY_S;
-    struct date_parts p = civil((utc_s - second) / DAY_S);
+    struct date_parts p = date_civil((utc_s - second) / DAY_S);
 
     memcpy(out, "0000-00-00T00:00:00Z", 21);
     put_digits(out, 4, p.year);

@@ -10,3 +10,11 @@ $(B)/gen/gen_html_%.h: daemon/text/gen_html.py
 
 $(B)/daemon/text/html_entity.o: $(B)/gen/gen_html_entities.h
 $(B)/daemon/text/html_tag.o: $(B)/gen/gen_html_tags.h
+
+GEN += $(B)/gen/gen_dates.h
+$(B)/gen/gen_dates.h: daemon/text/gen_dates.py daemon/text/date_words.txt daemon/text/date_zones.txt
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)$(PYTHON) $^ $@.new && mv $@.new $@
+
+$(B)/daemon/text/date_words.o: $(B)/gen/gen_dates.h
