@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 #include "feed_parse_impl.h"
+#include "url.h"
 
 enum {
     PIECE_MAX = 2 << 20, /* a longer item or member is left out */
@@ -150,7 +151,8 @@ static int take_item(struct feed_member *j, struct json_object *o)
                        member_text(o, item_text[i].key));
     feed_build_link(b, FEED_LINK, 0, base_of(j), member_text(o, "url"));
     feed_build_link(b, FEED_LINK, 1, base_of(j), member_text(o, "external_url"));
-    feed_build_link(b, FEED_LINK, 2, STR(""), member_text(o, "id"));
+    if (url_is_web(member_text(o, "id")))
+        feed_build_link(b, FEED_LINK, 2, STR(""), member_text(o, "id"));
     feed_build_time(b, FEED_PUBLISHED, 0, member_text(o, "date_published"));
     feed_build_time(b, FEED_UPDATED, 0, member_text(o, "date_modified"));
     each(j, member(o, "authors"), item_author);

@@ -264,8 +264,11 @@ static void add_tag(struct feed_member *x, const char *name, const char **atts)
     struct feed_build *b = x->capture.build;
     const char *colon = strchr(name, ':');
     const char *local = colon ? colon + 1 : name;
+    const struct xml_name *e = colon ? look_up(x, name, strlen(name)) : NULL;
     const char *alt = atts && *atts ? xml_attribute(atts, "alt") : NULL;
 
+    if (e && e->ns != NS_XHTML)
+        return; /* not HTML: it would be taken for text */
     feed_build_add(b, atts ? "<" : "</", atts ? 1 : 2);
     feed_build_add(b, local, strlen(local));
     if (alt && !strchr(alt, '"')) {

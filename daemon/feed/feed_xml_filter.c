@@ -551,18 +551,19 @@ static int enter(struct xml_filter *f, struct cursor *c, const char *tok, size_t
     if (to == XML_TEXT)
         return bare_lt(f, c, tok, held);
     if (to == XML_CDATA) {
-        if (held)
-            r = put(f, "<![CDATA[", 9);
-        else if (memcmp(tok, "<![CDATA[", 9) != 0) {
-            r = flush_run(f, c, tok);
-            if (r == 0)
-                r = put(f, "<![CDATA[", 9);
+        bool exact = memcmp(tok, "<![CDATA[", 9) == 0;
+        if (held) {
+            buf_clear(&f->hold);
+        } else {
+            c->p = tok + 9;
+            if (!exact)
+                r = flush_run(f, c, tok);
+        }
+        if (held || !exact) {
+            r = r ? r : put(f, "<![CDATA[", 9);
+            c->run = c->p;
         }
         f->state = to;
-        if (!held)
-            c->p = tok + 9;
-        if (held || memcmp(tok, "<![CDATA[", 9) != 0)
-            c->run = c->p;
         return r;
     }
     if (!held)

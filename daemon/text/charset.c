@@ -34,6 +34,7 @@ struct charset {
     bool mislabelled;
     unsigned long repairs; /* those of iconv; the others are in utf8 */
     iconv_t cd;
+    bool japanese;       /* see by_jis() */
     char hold[HEAD_MAX]; /* head, run of high bytes, or a cut sequence */
     size_t n_hold;
 };
@@ -194,6 +195,7 @@ static int open_converter(struct charset *c)
         c->stage = STAGE_LATIN;
     } else {
         c->stage = STAGE_ICONV;
+        c->japanese = !strcmp(c->name, "shift_jis") || !strcmp(c->name, "euc-jp");
         c->cd = iconv_open("UTF-8", c->iconv_name);
         if (c->cd == (iconv_t)-1)
             return errno == ENOMEM ? -ENOMEM : -EINVAL;
@@ -306,6 +308,22 @@ static int push_latin(struct charset *c, const char *s, size_t n)
     return k ? to_utf8(c, out, k) : 0;
 }
 
+/* CP932 and EUC-JP-MS read three characters of JIS X 0208 as Microsoft did; what the
+ * standard and every other converter say has the same length in UTF-8. */
+static void by_jis(char *s, size_t n)
+{
+    static const char *const pair[][2] = {
+        { "\xEF\xBD\x9E", "\xE3\x80\x9C" }, /* wave dash */
+        { "\xE2\x88\xA5", "\xE2\x80\x96" }, /* double vertical line */
+        { "\xEF\xBC\x8D", "\xE2\x88\x92" }, /* minus sign */
+    };
+
+    for (size_t i = 0; i + 3 <= n; i++)
+        for (size_t k = 0; k < 3 && (s[i] & 0x80); k++)
+            if (memcmp(s + i, pair[k][0], 3) == 0)
+                memcpy(s + i, pair[k][1], 3);
+}
+
 /* Convert all of `s`; what is an incomplete sequence at its end stays in hold. */
 static int iconv_block(struct charset *c, char *s, size_t n)
 {
@@ -323,6 +341,8 @@ static int iconv_block(struct charset *c, char *s, size_t n)
             n--;
             c->repairs++;
         }
+        if (c->japanese)
+            by_jis(out, (size_t)(o - out));
         if (o > out) {
             int stop = to_utf8(c, out, (size_t)(o - out));
             if (stop)
