@@ -27,9 +27,11 @@ void *arena_get(struct arena *a, size_t n)
     struct arena_block *b = a->top;
 
     if (!b || b->size - b->used < pad) {
-        bool big = pad > 16384; /* its own block, behind the one in use */
+        bool big = pad > 2048; /* its own block, behind the one in use */
 
-        b = block_new(big ? pad : 65536);
+        size_t twice = b ? b->size * 2 : 4096; /* small configs stay small */
+
+        b = block_new(big ? pad : twice < 65536 ? twice : 65536);
         if (!b)
             return NULL;
         if (big && a->top) {
@@ -97,7 +99,7 @@ const struct name *names_find(const struct names *t, int kind, struct str name)
 
 static int names_grow(struct names *t)
 {
-    struct names bigger = { .cap = t->cap ? t->cap * 2 : 256 };
+    struct names bigger = { .cap = t->cap ? t->cap * 2 : 64 };
 
     bigger.slot = calloc(bigger.cap, sizeof *bigger.slot);
     if (!bigger.slot)
