@@ -102,6 +102,10 @@ int rule_canonical(struct buf *out, const struct rule_node *n);
  * properties, never \C, caseless with the flag i. */
 uint32_t rule_regex_options(uint32_t number);
 
+/* Must a word or prefix of the rule stand in every item that it holds for?  If not, each
+ * item has to be looked at. */
+bool rule_needs_word(const struct rule_node *n);
+
 /* The name of a field as rules write it: "title". */
 const char *rule_field_name(enum rule_field f);
 

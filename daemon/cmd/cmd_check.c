@@ -11,7 +11,11 @@
 #include "config.h"
 #include "json.h"
 
-enum { INDENT = 4 };
+enum {
+    INDENT = 4,
+    MEASURED_MAX = 1000,  /* rules; each takes about a millisecond */
+    COST_SHOWN_NS = 1000, /* a cheaper rule is not worth a word */
+};
 
 static const char help[] =
     "usage: feedwatch check [-c FILE] [--quiet | --json]\n"
@@ -103,6 +107,7 @@ struct check {
     const struct config_watch *watch; /* the one being shown */
     struct buf json;                  /* its line, with --json */
     size_t tests, failed;
+    bool measured; /* few enough rules to measure each */
 };
 
 static void show_failure(const struct check_line *line, const struct config_watch *w)
@@ -141,20 +146,44 @@ static int on_line(void *ctx, const struct check_line *line)
     return 0;
 }
 
-static int show_watch(struct check *k)
+/* The cost of the rule being shown; -1 when there are too many to measure each. */
+static int64_t watch_cost(const struct check *k)
+{
+    return k->measured ? check_cost(k->watch->rule) : -1;
+}
+
+/* A cheap rule is not worth a word unless it must look at every item. */
+static void show_cost(int64_t ns, bool every_item)
+{
+    if (ns < 0 || (ns < COST_SHOWN_NS && !every_item))
+        return;
+    if (ns < 100)
+        fputs("  (less than 0.1 \xC2\xB5s", stdout);
+    else
+        printf("  (about %.*f \xC2\xB5s", ns < 10000 ? 1 : 0, (double)ns / 1000);
+    fputs(every_item ? " for every item)" : " for an item with its words)", stdout);
+}
+
+static int show_name(const struct check *k)
 {
     struct print_style style = print_style(stdout);
+    int64_t ns = watch_cost(k);
 
-    if (!k->o->quiet) {
-        fputs(style.bold, stdout);
-        print_safe(stdout, str_of(k->watch->name));
-        fputs(style.plain, stdout);
-        putchar('\n');
-        int r = show_rule(k->watch->rule);
-        if (r < 0)
-            return r;
-    }
-    return check_run_tests(k->watch, on_line, k);
+    fputs(style.bold, stdout);
+    print_safe(stdout, str_of(k->watch->name));
+    fputs(style.plain, stdout);
+    show_cost(ns, !rule_needs_word(k->watch->rule->root));
+    putchar('\n');
+    return ns < -1 ? (int)ns : 0;
+}
+
+static int show_watch(struct check *k)
+{
+    int r = k->o->quiet ? 0 : show_name(k);
+
+    if (r == 0 && !k->o->quiet)
+        r = show_rule(k->watch->rule);
+    return r < 0 ? r : check_run_tests(k->watch, on_line, k);
 }
 
 /* The canonical form may be long; it is not escaped in place. */
@@ -184,6 +213,12 @@ static int json_watch(struct check *k)
     int r = json_rule(b, w->rule);
     if (r < 0)
         return r;
+    int64_t ns = watch_cost(k);
+    if (ns < -1)
+        return (int)ns;
+    if (ns >= 0)
+        (void)json_member_int(b, "cost_ns", ns);
+    (void)json_member_bool(b, "every_item", !rule_needs_word(w->rule->root));
     (void)json_put_key(b, "warnings");
     (void)buf_puts(b, "[");
     for (char **t = w->rule->warning; t && *t; t++) {
@@ -223,6 +258,8 @@ static int show(const struct config *c, struct check *k)
 {
     bool json = k->o->json, quiet = k->o->quiet;
     int r = 0;
+
+    k->measured = c->n_watches <= MEASURED_MAX;
 
     for (size_t i = 0; !json && c->warning && c->warning[i]; i++)
         show_warning(c->warning[i]);

@@ -84,13 +84,12 @@ static void check_absence(struct rule_parse *p)
             "every item");
 }
 
-/* Must a word of the rule stand in an item that it holds for? */
-static bool needs_word(const struct rule_node *n)
+bool rule_needs_word(const struct rule_node *n)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < n->n_children; i++)
-        count += needs_word(n->child[i]);
+        count += rule_needs_word(n->child[i]);
     switch (n->op) {
     case RULE_WORDS:
     case RULE_PREFIX:
@@ -141,7 +140,7 @@ static void lint_regex(struct rule_parse *p)
 {
     const struct rule_node *root = p->whole->rule.root, *regex = find_regex(root);
 
-    if (regex && !needs_word(root))
+    if (regex && !rule_needs_word(root))
         rule_warn(p, regex->column,
                   "no word must stand beside this regex, so it runs over every item; add "
                   "AND with a word if you can");

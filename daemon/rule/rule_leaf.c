@@ -20,12 +20,24 @@ static uint32_t characters(const struct text *t, const struct text_token *k)
     return rule_count((struct str){ t->fold + k->fold_off, k->fold_len });
 }
 
+static bool is_ascii_word(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.s[i];
+        if ((c < '0' || c > '9') && ((c | 32) < 'a' || (c | 32) > 'z'))
+            return false;
+    }
+    return s.n > 0;
+}
+
 struct rule_shape rule_shape(struct rule_parse *p, struct str s)
 {
     struct rule_shape shape = { .runs = true };
     struct text *t = &p->text;
     size_t end = 0;
 
+    if (is_ascii_word(s))
+        return (struct rule_shape){ 1, (uint32_t)s.n, false, true };
     text_clear(t);
     if (text_add(t, s) < 0) {
         rule_fail_memory(p);
