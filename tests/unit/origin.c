@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -19,6 +20,7 @@ struct origin_conn {
     struct origin *origin;
     struct origin_conn *next;
     pthread_t thread;
+    SSL *ssl; /* NULL: plain */
     int fd;
 };
 
@@ -27,10 +29,11 @@ struct origin {
     void *ctx;
     int fd, stop[2]; /* stop[0] is readable when all shall end */
     int port;
+    SSL_CTX *tls;
     pthread_t thread;
     pthread_mutex_t lock;
     struct origin_conn *conns; /* joined at the end */
-    unsigned connections, requests;
+    unsigned connections, requests, resumed;
     char **heads;
 };
 
@@ -38,6 +41,8 @@ bool origin_send(struct origin_conn *c, const void *bytes, size_t n)
 {
     const char *s = bytes;
 
+    if (c->ssl) /* blocks until the peer is gone; enough for what is sent over TLS */
+        return n == 0 || SSL_write(c->ssl, bytes, (int)n) == (int)n;
     while (n > 0) {
         struct pollfd p[2] = { { .fd = c->fd, .events = POLLOUT },
                                { .fd = c->origin->stop[0], .events = POLLIN } };
@@ -98,6 +103,13 @@ static void note(struct origin *o, const char *head)
     pthread_mutex_unlock(&o->lock);
 }
 
+static bool read_byte(struct origin_conn *c, char *byte)
+{
+    if (!c->ssl)
+        return recv(c->fd, byte, 1, 0) == 1;
+    return SSL_read(c->ssl, byte, 1) == 1;
+}
+
 /* One request head into `head`; false at the end of the connection. */
 static bool read_head(struct origin_conn *c, char *head)
 {
@@ -106,9 +118,9 @@ static bool read_head(struct origin_conn *c, char *head)
     while (n < MAX_HEAD - 1) {
         struct pollfd p[2] = { { .fd = c->fd, .events = POLLIN },
                                { .fd = c->origin->stop[0], .events = POLLIN } };
-        if (poll(p, 2, -1) < 0 || p[1].revents)
+        if (!(c->ssl && SSL_pending(c->ssl) > 0) && (poll(p, 2, -1) < 0 || p[1].revents))
             return false;
-        if (recv(c->fd, head + n, 1, 0) != 1)
+        if (!read_byte(c, head + n))
             return false;
         head[++n] = '\0';
         if (n >= 4 && memcmp(head + n - 4, "\r\n\r\n", 4) == 0)
@@ -117,10 +129,26 @@ static bool read_head(struct origin_conn *c, char *head)
     return false;
 }
 
+static bool shake_hands(struct origin_conn *c)
+{
+    struct timeval limit = { .tv_sec = 5 }; /* a peer that stops half-way */
+
+    if (!c->origin->tls)
+        return true;
+    (void)setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    c->ssl = SSL_new(c->origin->tls);
+    if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1 || SSL_accept(c->ssl) != 1)
+        return false;
+    pthread_mutex_lock(&c->origin->lock);
+    c->origin->resumed += (unsigned)SSL_session_reused(c->ssl);
+    pthread_mutex_unlock(&c->origin->lock);
+    return true;
+}
+
 static void *serve(void *arg)
 {
     struct origin_conn *c = arg;
-    char *head = malloc(MAX_HEAD);
+    char *head = shake_hands(c) ? malloc(MAX_HEAD) : NULL;
 
     while (head && read_head(c, head)) {
         char path[1024] = "";
@@ -130,6 +158,9 @@ static void *serve(void *arg)
             break;
     }
     free(head);
+    if (c->ssl && SSL_is_init_finished(c->ssl))
+        (void)SSL_shutdown(c->ssl);
+    SSL_free(c->ssl);
     close(c->fd);
     return NULL;
 }
@@ -160,7 +191,8 @@ static void *listen_loop(void *arg)
     }
 }
 
-struct origin *origin_new(const char *address, origin_answer answer, void *ctx)
+static struct origin *make(const char *address, origin_answer answer, void *ctx,
+                           void *tls)
 {
     struct origin *o = calloc(1, sizeof *o);
     struct sockaddr_in in = { .sin_family = AF_INET };
@@ -170,6 +202,7 @@ struct origin *origin_new(const char *address, origin_answer answer, void *ctx)
         abort();
     o->answer = answer;
     o->ctx = ctx;
+    o->tls = tls;
     inet_pton(AF_INET, address ? address : "127.0.0.1", &in.sin_addr);
     o->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     pthread_mutex_init(&o->lock, NULL);
@@ -179,6 +212,16 @@ struct origin *origin_new(const char *address, origin_answer answer, void *ctx)
         abort();
     o->port = ntohs(in.sin_port);
     return o;
+}
+
+struct origin *origin_new(const char *address, origin_answer answer, void *ctx)
+{
+    return make(address, answer, ctx, NULL);
+}
+
+struct origin *origin_new_tls(origin_answer answer, void *ctx, void *tls)
+{
+    return make(NULL, answer, ctx, tls);
 }
 
 void origin_free(struct origin *o)
@@ -237,4 +280,12 @@ void origin_forget(struct origin *o)
     while (o->requests > 0)
         free(o->heads[--o->requests]);
     pthread_mutex_unlock(&o->lock);
+}
+
+unsigned origin_resumed(struct origin *o)
+{
+    pthread_mutex_lock(&o->lock);
+    unsigned n = o->resumed;
+    pthread_mutex_unlock(&o->lock);
+    return n;
 }

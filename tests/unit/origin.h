@@ -17,11 +17,14 @@ typedef bool (*origin_answer)(struct origin_conn *c, const char *path, const cha
 
 /* Listen on `address` (NULL: 127.0.0.1). */
 struct origin *origin_new(const char *address, origin_answer answer, void *ctx);
+/* The same over TLS on 127.0.0.1; `tls` (an SSL_CTX) stays the caller's. */
+struct origin *origin_new_tls(origin_answer answer, void *ctx, void *tls);
 void origin_free(struct origin *o);
 int origin_port(const struct origin *o);
 
 unsigned origin_connections(struct origin *o);
 unsigned origin_requests(struct origin *o);
+unsigned origin_resumed(struct origin *o); /* handshakes that took up an old session */
 /* Copy of the head of request `i`, to be freed; NULL when there were fewer. */
 char *origin_request(struct origin *o, unsigned i);
 void origin_forget(struct origin *o); /* the requests so far */
