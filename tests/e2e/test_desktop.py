@@ -28,9 +28,10 @@ class Desktop(bench.Test):
         """Start Xvfb and dunst."""
         self.screen = Screen(self.folder)
         self.addCleanup(self.screen.close)
-        self.dunst = self.bus.run("dunst", "-config", os.path.join(bench.TOP, "tests/data/dunstrc"),
-                                  env={"DISPLAY": self.screen.display, "HOME": self.folder},
-                                  stderr=open(os.path.join(self.folder, "dunst.err"), "wb"))
+        with open(os.path.join(self.folder, "dunst.err"), "wb") as err:
+            self.dunst = self.bus.run(
+                "dunst", "-config", os.path.join(bench.TOP, "tests/data/dunstrc"), stderr=err,
+                env={"DISPLAY": self.screen.display, "HOME": self.folder})
         self.bus.wait_for("org.freedesktop.Notifications")
 
     def test_a_real_notification_daemon_shows_the_alert(self):
@@ -50,7 +51,7 @@ class Desktop(bench.Test):
         time.sleep(0.3)  # for the eye only: let the window be painted whole
         picture = os.path.join(bench.LOGS, "desktop.png")
         self.screen.save(picture)
-        print(f"picture: {os.path.relpath(picture)} ... ", end="")
+        print(f"picture: {os.path.relpath(picture, bench.TOP)} ... ", end="")
         summary, body = notifications(calls)[0]
         self.assertIn(HEADLINE, summary + body)
         self.assertEqual(len(notifications(calls)), 1)

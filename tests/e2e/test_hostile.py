@@ -98,7 +98,7 @@ class Bombs(bench.Test):
         self.origin.wait(lambda: bad.first_served(0), 20 * bench.SLOW, "poll of the bad feed")
         self.learnt(canary)
         canary.publish(Item("Putin and Xi, all is well"))
-        self.expect_titles(daemon, ["Putin and Xi, all is well"])
+        self.expect_titles(daemon, ["Putin and Xi, all is well"], 10)
         with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
             peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
         if "asan" not in bench.BIN:

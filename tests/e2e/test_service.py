@@ -50,8 +50,8 @@ class Service(unittest.TestCase):
         subprocess.run([HOST, "start"], check=True, stdout=subprocess.DEVNULL, timeout=60)
         cls.addClassCleanup(subprocess.run, [HOST, "stop"], check=False)
         build = os.path.relpath(os.path.dirname(bench.BIN), bench.TOP)
-        packed = subprocess.run(["tar", "-c", f"{build}/feedwatch", "conf", "man", "systemd",
-                                 "Makefile", "tests", "--exclude=__pycache__"],
+        packed = subprocess.run(["tar", "-c", "--exclude=__pycache__", f"{build}/feedwatch",
+                                 "conf", "man", "systemd", "Makefile", "tests"],
                                 cwd=bench.TOP, check=True, capture_output=True).stdout
         cls.inside("mkdir /root/fw && tar -x -C /root/fw", data=packed)
         cls.inside(f"cd /root/fw && make -s -o {build}/feedwatch B={build} install")
@@ -129,7 +129,7 @@ class Service(unittest.TestCase):
         self.assertEqual(self.property("ActiveState"), "failed")
         self.assertEqual(self.property("ExecMainStatus"), "78")
         self.assertEqual(self.property("NRestarts"), "0")
-        self.assertIn("feedwatch.ini:10:", self.inside("journalctl -u feedwatch -o cat"))
+        self.assertIn("feedwatch.ini:11:", self.inside("journalctl -u feedwatch -o cat"))
 
     def test_user_service(self):
         self.inside("useradd -m reader && systemctl start user@$(id -u reader)")
