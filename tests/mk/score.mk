@@ -1,0 +1,30 @@
+# The parser against the shared test data, which is unpacked into $(B)/shared.
+## make score        conformance of the parser by field and source; item counts of real feeds
+## make check-parse  any split of a feed gives the same items; a cut one gives a prefix
+## make bench-parse  speed of the parser beside bare Expat, and its memory
+
+SHARED_DATA := $(B)/shared/open
+
+$(SHARED_DATA):
+	@test -x '$(FEEDWATCH_SHARED)/tools/unpack' || { \
+	    echo "*** no test data: FEEDWATCH_SHARED=$(FEEDWATCH_SHARED) has no tools/unpack" >&2; exit 1; }
+	@'$(FEEDWATCH_SHARED)/tools/unpack' '$(B)/shared'
+
+score: $(B)/feedwatch $(SHARED_DATA)
+	@$(PYTHON) tests/score '$(B)'
+
+$(B)/bench/%: $(B)/tests/bench/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWNLD) $(LDFLAGS) -o $@ $^ $(PKGLIB)
+
+check-parse: $(B)/bench/parse_check $(SHARED_DATA)
+	@find '$(SHARED_DATA)' -name '*.xml' | sort | xargs $(B)/bench/parse_check --cuts=$(CUTS) && \
+	    find '$(SHARED_DATA)' -name '*.json' -size +1k | sort | xargs $(B)/bench/parse_check --cuts=20 && \
+	    echo "check-parse: every split and every cut is fine"
+CUTS ?= 200
+
+bench-parse: $(B)/bench/parse_bench $(SHARED_DATA)
+	@find '$(SHARED_DATA)'/real-* -name '*.xml' | sort | xargs $(B)/bench/parse_bench
+
+.PHONY: score check-parse bench-parse
