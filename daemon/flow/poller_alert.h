@@ -6,8 +6,10 @@
 #include "match.h"
 #include "poller_impl.h"
 
-/* Append the alert of `watch` on `item` of feed `feed`.  `work` is scratch.  0 or -ENOMEM. */
-int poller_alert_add(struct alerts *to, const struct config_watch *watch, const char *feed,
-                     const struct item *item, const struct seen_key *key, int64_t now_ms,
+/* Append the alert of `watch` on `item` of feed `feed`.  `work` is scratch.  0 or
+ * -ENOMEM. */
+int poller_alert_add(struct alerts *to, const struct config_watch *watch,
+                     const char *feed, const struct item *item,
+                     const struct seen_key *key, int64_t now_ms,
                      const struct match_span *spans, size_t n_spans, struct buf *work);
 #endif

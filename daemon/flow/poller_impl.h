@@ -1,6 +1,7 @@
 #ifndef POLLER_IMPL_H
 #define POLLER_IMPL_H
-/* Inside of the poller: shared by poller.c (the loop) and poller_job.c (one poll of one feed). */
+/* Inside of the poller: shared by poller.c (the loop) and poller_job.c (one poll of one
+ * feed). */
 #include <pthread.h>
 #include <systemd/sd-event.h>
 #include "feed_parse.h"
@@ -10,7 +11,8 @@
 #include "schedule.h"
 #include "seen.h"
 
-#define POLLER_OUTSTANDING_MAX 256 /* requests at the writer, per poller: the backpressure */
+#define POLLER_OUTSTANDING_MAX                                                           \
+    256 /* requests at the writer, per poller: the backpressure */
 
 struct feed {
     uint32_t id; /* slot in poller.feeds and id in its schedule */
@@ -18,9 +20,10 @@ struct feed {
     struct snapshot *snap; /* holds `conf`; one reference */
     struct store_feed state;
     uint64_t host;
-    struct job *job;    /* the poll in flight, or NULL */
-    bool removed;       /* free it when the poll in flight has ended */
-    struct store_feed *moved; /* its URL changed in flight: the state to go on with, or NULL */
+    struct job *job; /* the poll in flight, or NULL */
+    bool removed;    /* free it when the poll in flight has ended */
+    struct store_feed
+        *moved; /* its URL changed in flight: the state to go on with, or NULL */
 };
 
 struct poller {
@@ -37,10 +40,10 @@ struct poller {
     struct schedule *schedule;
     struct match_scratch *scratch;
     struct feed **feeds; /* by id; NULL: a free slot */
-    size_t n_feeds;     /* slots */
-    size_t first_free;  /* no free slot below this one */
-    size_t outstanding; /* requests at the writer */
-    size_t active;      /* jobs that live */
+    size_t n_feeds;      /* slots */
+    size_t first_free;   /* no free slot below this one */
+    size_t outstanding;  /* requests at the writer */
+    size_t active;       /* jobs that live */
     struct job *waiting; /* ended, but the writer has no room yet */
     struct buf work;     /* scratch, cleared by each user */
     bool stopping, finished;
@@ -67,7 +70,7 @@ struct job {
     int64_t start_ms, now_ms; /* mono; UTC of the bytes being parsed */
     int64_t due_ms;           /* mono: when the feed is due again */
     uint32_t n_new, n_silent, n_alerts;
-    int fault;          /* -errno of our own making: the poll came to nothing */
+    int fault; /* -errno of our own making: the poll came to nothing */
     bool window_dirty;
     bool first_contact; /* the feed was not known when this poll began */
     bool final;         /* everything is in; what is left is the last request */
@@ -77,8 +80,8 @@ struct job {
 /* Start polling `f`.  0, or -errno and nothing started. */
 int job_start(struct poller *p, struct feed *f);
 
-/* Hand what the job has to the writer, if it has room.  For a final job the feed's state goes
- * too, and the job comes back through poller_job_durable(). */
+/* Hand what the job has to the writer, if it has room.  For a final job the feed's state
+ * goes too, and the job comes back through poller_job_durable(). */
 void job_flush(struct job *j);
 
 void job_free(struct job *j); /* NULL is fine */

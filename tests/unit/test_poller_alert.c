@@ -12,8 +12,8 @@ static const struct alert *make(struct alerts *to, const struct item *item,
                                 const struct match_span *spans, size_t n)
 {
     buf_init(&work, 100000);
-    assert_int_equal(poller_alert_add(to, &watch, "kyivpost", item, &key, 1000, spans, n, &work),
-                     0);
+    assert_int_equal(
+        poller_alert_add(to, &watch, "kyivpost", item, &key, 1000, spans, n, &work), 0);
     buf_free(&work);
     return &to->alert[to->n - 1];
 }
@@ -22,7 +22,8 @@ static void names_each_word_once_as_it_stands(void **state)
 {
     (void)state;
     struct alerts to = { 0 };
-    struct item item = { .title = STR("Xi, Putin Hold"), .summary = STR("putin and XI met Xi") };
+    struct item item = { .title = STR("Xi, Putin Hold"),
+                         .summary = STR("putin and XI met Xi") };
     struct match_span spans[] = {
         { .field = MATCH_TITLE, .offset = 0, .length = 2 },
         { .field = MATCH_TITLE, .offset = 4, .length = 5 },
