@@ -25,6 +25,7 @@ struct outlet { /* one sink and how far it is */
     int64_t cursor; /* delivered for good, up to here */
     int64_t saved;  /* what the writer was told */
     uint32_t failures;
+    bool troubled;    /* its own thread says that it cannot deliver; said once */
     int64_t retry_ms; /* mono: not before; 0: now */
 };
 
@@ -256,6 +257,23 @@ static int on_committed(sd_event_source *s, int fd, uint32_t events, void *ctx)
     return 0;
 }
 
+/* A sink with a thread of its own cannot fail in deliver(): ask it, and say each change
+ * once. */
+static void watch_trouble(struct outlet *o)
+{
+    struct buf why;
+
+    buf_init(&why, 400);
+    bool now = o->sink->ops->trouble && o->sink->ops->trouble(o->sink, &why);
+    if (now && !o->troubled)
+        log_event(LOG_LEVEL_WARN, "sink_failed", "sink=%s why=%s", log_quote(o->name),
+                  log_quote_str(buf_str(&why)));
+    else if (!now && o->troubled)
+        log_event(LOG_LEVEL_NOTICE, "sink_recovered", "sink=%s", log_quote(o->name));
+    o->troubled = now;
+    buf_free(&why);
+}
+
 static int on_ready(sd_event_source *s, int fd, uint32_t events, void *ctx)
 {
     struct outlet *o = ctx;
@@ -263,6 +281,7 @@ static int on_ready(sd_event_source *s, int fd, uint32_t events, void *ctx)
     (void)s;
     (void)fd;
     (void)events;
+    watch_trouble(o);
     take_progress(o);
     pump(o);
     return 0;
