@@ -292,29 +292,40 @@ static uint32_t find_by_key(const struct seen_window *w, const struct seen_print
     return window_first(w, BY_KEY, p->key.hi);
 }
 
+/* The id of `p` is held by an entry that seems to be another item: judge it by the key
+ * that it would have alone.  Sets *at to the entry of that key; with NONE *verdict may
+ * have been given already. */
+static int judge_namesake(struct seen_window *w, struct seen_print *p, uint32_t *at,
+                          int32_t day, bool *done, enum seen_verdict *verdict)
+{
+    struct entry *e = &w->entry[*at];
+    bool shared = e->flags & (E_LISTED | E_KEY_SHARED);
+
+    if (!shared && !w->hold)
+        return 0;
+    uint32_t holder = *at;
+    p->key = own_key(e, p);
+    *at = find_by_key(w, p);
+    if (shared)
+        e->flags |= E_KEY_SHARED;
+    if (shared || *at != NONE)
+        return 0;
+    *done = true;
+    *verdict = SEEN_DOUBT;
+    return doubt(w, p, holder, BY_KEY, day);
+}
+
 int seen_judge(struct seen_window *w, struct seen_print *p, int32_t day,
                enum seen_verdict *verdict)
 {
     uint32_t at = find_by_key(w, p);
+    bool done = false;
 
     w->had++;
     if (at != NONE && !strong_key(&w->entry[at], p)) {
-        struct entry *e = &w->entry[at];
-        bool shared = e->flags & (E_LISTED | E_KEY_SHARED);
-
-        if (!shared && !w->hold) {
-            *verdict = known(w, e, p, day);
-            return 0;
-        }
-        struct seen_key own = own_key(e, p);
-        if (!shared) {
-            p->key = own;
-            *verdict = SEEN_DOUBT;
-            return doubt(w, p, at, BY_KEY, day);
-        }
-        e->flags |= E_KEY_SHARED;
-        p->key = own;
-        at = find_by_key(w, p);
+        int r = judge_namesake(w, p, &at, day, &done, verdict);
+        if (r < 0 || done)
+            return r;
     }
     if (at != NONE) {
         *verdict = known(w, &w->entry[at], p, day);

@@ -110,7 +110,11 @@ static void one_item_listed_twice_is_one(void **state)
     struct feed *f = feed_new();
     struct item a = item("1", "https://e.org/1", "A", LEAD_A, 1000);
 
+    struct item edited = item("1", "https://e.org/1", "A2", LEAD_A, 1000);
+
     assert_string_equal(SHOW(f, a, a), "nk");
+    assert_string_equal(SHOW(f, edited, edited), "Uk");
+    assert_string_equal(SHOW(f, edited, edited), "kk");
     feed_free(f);
 }
 

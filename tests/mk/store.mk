@@ -1,0 +1,11 @@
+# Identity and store: recorded histories of real feeds, and measurements.
+$(B)/tests/replay: $(B)/tests/tools/replay.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWNLD) $(LDFLAGS) -o $@ $^ $(PKGLIB)
+
+# What is new in 100 polls each of ten real news feeds, against what was recorded.
+CHECKS += check-history
+check-history: $(B)/tests/replay
+	@$(PYTHON) tests/history.py $(B)
+
+.PHONY: check-history
