@@ -66,6 +66,15 @@ static const char *const statement_sql[ST_COUNT] = {
 
 /* --- errors and statements --- */
 
+/* SQLite does not always pass the errno on; then the last one is it. */
+static int io_errno(sqlite3 *db)
+{
+    int e = db ? sqlite3_system_errno(db) : 0;
+
+    e = e ? e : errno;
+    return e == ENOSPC || e == EDQUOT || e == EFBIG ? -ENOSPC : -EIO;
+}
+
 int sqlite_errno(sqlite3 *db, int rc)
 {
     switch (rc & 0xff) {
@@ -76,16 +85,7 @@ int sqlite_errno(sqlite3 *db, int rc)
     case SQLITE_FULL:
         return -ENOSPC;
     case SQLITE_IOERR:
-        if (rc == SQLITE_IOERR_NOMEM)
-            return -ENOMEM;
-        switch (db ? sqlite3_system_errno(db) : 0) {
-        case ENOSPC:
-        case EDQUOT:
-        case EFBIG:
-            return -ENOSPC;
-        default:
-            return -EIO;
-        }
+        return rc == SQLITE_IOERR_NOMEM ? -ENOMEM : io_errno(db);
     case SQLITE_NOMEM:
         return -ENOMEM;
     case SQLITE_BUSY:
@@ -133,6 +133,7 @@ sqlite3_stmt *sqlite_statement(struct store_sqlite *s, enum statement which, int
 
 int sqlite_run(struct store_sqlite *s, sqlite3_stmt *st, const char *doing)
 {
+    errno = 0;
     int rc = sqlite3_step(st);
     int r = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : sqlite_fail(s, rc, doing);
 
@@ -167,11 +168,14 @@ static void bind_str(sqlite3_stmt *st, int at, struct str v)
     sqlite3_bind_text64(st, at, v.n ? v.s : "", v.n, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static struct str column_str(sqlite3_stmt *st, int at)
+/* A text column; *r becomes -ENOMEM when there was no memory to get at it. */
+static struct str column_str(sqlite3_stmt *st, int at, int *r)
 {
     const char *s = (const char *)sqlite3_column_text(st, at);
 
-    return (struct str){ s ? s : "", (size_t)sqlite3_column_bytes(st, at) };
+    if (!s && sqlite3_column_type(st, at) != SQLITE_NULL)
+        *r = -ENOMEM;
+    return (struct str){ s ? s : "", s ? (size_t)sqlite3_column_bytes(st, at) : 0 };
 }
 
 /* --- sequence numbers, cursors, alerts --- */
@@ -250,9 +254,10 @@ static int cursor_set(struct store_sqlite *s, const struct store_cursor *c)
     return sqlite_run(s, st, "writing a cursor");
 }
 
-static void alert_from_row(sqlite3_stmt *st, struct alert *a)
+static int alert_from_row(sqlite3_stmt *st, struct alert *a)
 {
-    struct str id = column_str(st, 1);
+    int r = 0;
+    struct str id = column_str(st, 1, &r);
 
     *a = (struct alert){
         .seq = sqlite3_column_int64(st, 0),
@@ -261,17 +266,14 @@ static void alert_from_row(sqlite3_stmt *st, struct alert *a)
                            ? ITEM_NO_TIME
                            : sqlite3_column_int64(st, 3),
         .priority = (enum alert_priority)sqlite3_column_int(st, 4),
-        .watch = column_str(st, 5),
-        .feed = column_str(st, 6),
-        .title = column_str(st, 7),
-        .link = column_str(st, 8),
-        .item_id = column_str(st, 9),
-        .snippet = column_str(st, 10),
-        .matched = column_str(st, 11),
-        .sinks = column_str(st, 12),
     };
+    struct str *text[] = { &a->watch,   &a->feed,    &a->title,   &a->link,
+                           &a->item_id, &a->snippet, &a->matched, &a->sinks };
+    for (int i = 0; i < 8; i++)
+        *text[i] = column_str(st, 5 + i, &r);
     if (id.n < sizeof a->id)
         memcpy(a->id, id.s, id.n);
+    return r;
 }
 
 static int alerts_after(struct store *base, int64_t after, size_t max,
@@ -288,8 +290,9 @@ static int alerts_after(struct store *base, int64_t after, size_t max,
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
         struct alert a;
 
-        alert_from_row(st, &a);
-        r = each(ctx, &a);
+        r = alert_from_row(st, &a);
+        if (r == 0)
+            r = each(ctx, &a);
         if (r != 0)
             break;
     }
@@ -419,7 +422,8 @@ static int window_read(struct store *base, int64_t feed_id, struct buf *out)
     int rc = sqlite3_step(st);
     if (rc == SQLITE_ROW) {
         const void *packed = sqlite3_column_blob(st, 0);
-        r = buf_put(out, packed, (size_t)sqlite3_column_bytes(st, 0));
+        size_t bytes = (size_t)sqlite3_column_bytes(st, 0);
+        r = packed || !bytes ? buf_put(out, packed, bytes) : -ENOMEM;
     } else if (rc != SQLITE_DONE) {
         r = sqlite_fail(s, rc, "reading a window");
     }

@@ -10,7 +10,7 @@ static int take_text(sqlite3_stmt *st, int at, char **out)
     const char *s = (const char *)sqlite3_column_text(st, at);
 
     *out = s ? strdup(s) : NULL;
-    return s && !*out ? -ENOMEM : 0;
+    return *out || sqlite3_column_type(st, at) == SQLITE_NULL ? 0 : -ENOMEM;
 }
 
 /* The columns stand in the order of FEED_COLUMNS. */
