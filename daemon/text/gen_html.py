@@ -27,7 +27,8 @@ munder munderover semantics annotation
 ALT = ["img", "area"]  # separate words and have an alt text
 SKIP = ["script", "style"]  # their body is not text
 
-ENTITY_SLOTS, TAG_SLOTS, TAG_SIZE = 8192, 512, 12
+ENTITY_SLOTS, TAG_BITS, TAG_NAME_MAX = 8192, 10, 15
+TAG_FACTORS = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
 
 
 def hash32(name):
@@ -37,11 +38,23 @@ def hash32(name):
     return h ^ h >> 15
 
 
-def place(names, slots):
+def halves(name):
+    data = name.encode().ljust(16, b"\0")
+    return int.from_bytes(data[:8], "little"), int.from_bytes(data[8:], "little")
+
+
+def hash_tag(name):
+    mixed = 0
+    for half, factor in zip(halves(name), TAG_FACTORS):
+        mixed ^= half * factor & 0xFFFFFFFFFFFFFFFF
+    return mixed >> 64 - TAG_BITS
+
+
+def place(names, slots, hash_of):
     """Slot -> index + 1 of the name; a taken slot sends the name to the next one."""
     table = [0] * slots
     for i, name in enumerate(names):
-        at = hash32(name) % slots
+        at = hash_of(name) % slots
         while table[at]:
             at = (at + 1) % slots
         table[at] = i + 1
@@ -78,7 +91,7 @@ def entities(out):
             % (offset[name], len(name), name in legacy, len(value), c_string(value))
         )
     out.write("};\nstatic const unsigned short entity_slots[ENTITY_SLOTS] = {\n")
-    rows(out, place(names, ENTITY_SLOTS))
+    rows(out, place(names, ENTITY_SLOTS, hash32))
     out.write("};\n")
 
 
@@ -88,13 +101,17 @@ def tags(out):
     kind.update({name: "HTML_BLOCK | HTML_ALT" for name in ALT})
     kind.update({name: "HTML_BLOCK | HTML_SKIP" for name in SKIP})
     names = sorted(kind)
-    assert max(map(len, names)) < TAG_SIZE and len(names) < 256
-    out.write("#define TAG_SLOTS %d\n" % TAG_SLOTS)
+    assert max(map(len, names)) <= TAG_NAME_MAX and len(names) < 256
+    out.write("#define TAG_NAME_MAX %d\n#define TAG_SLOTS %d\n" % (TAG_NAME_MAX, 1 << TAG_BITS))
+    out.write("#define TAG_SHIFT %d\n" % (64 - TAG_BITS))
+    out.write("#define TAG_FACTOR_LOW UINT64_C(%d)\n" % TAG_FACTORS[0])
+    out.write("#define TAG_FACTOR_HIGH UINT64_C(%d)\n" % TAG_FACTORS[1])
     out.write("static const struct tag tags[] = {\n")
     for name in names:
-        out.write('    { "%s", %s },\n' % (name, kind[name]))
+        low, high = halves(name)
+        out.write("    { 0x%x, 0x%x, %s }, /* %s */\n" % (low, high, kind[name], name))
     out.write("};\nstatic const unsigned char tag_slots[TAG_SLOTS] = {\n")
-    rows(out, place(names, TAG_SLOTS))
+    rows(out, place(names, 1 << TAG_BITS, hash_tag))
     out.write("};\n")
 
 

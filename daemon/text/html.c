@@ -35,11 +35,15 @@ struct html {
 #define HAS_ZERO(x) (((x)-EACH(1)) & ~(x)&EACH(0x80))
 #define HAS_BELOW_SPACE(x) (((x)-EACH(0x20)) & ~(x)&EACH(0x80))
 
+/* Eight bytes, the first one lowest. */
 static uint64_t load8(const char *s)
 {
     uint64_t x;
 
     memcpy(&x, s, sizeof x);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    x = __builtin_bswap64(x);
+#endif
     return x;
 }
 
@@ -65,30 +69,35 @@ static bool stops(const char *s, size_t i, size_t n)
     }
 }
 
-/* The first byte in [i, n) that needs a look, else n.  Eight bytes at a time: a word
- * without any of them is skipped; false alarms (a C2 that is no NBSP) go byte by byte. */
+/* The first byte in [i, n) that needs a look, else n.  Eight bytes at a time: the lowest
+ * bit set in `hit` is exact (the tests for zero err only above a true one). */
 static size_t plain_end(const char *s, size_t i, size_t n)
 {
     while (n - i >= 9) {
         uint64_t x = load8(s + i), next = load8(s + i + 1), space = x ^ EACH(' ');
-        if (HAS_ZERO(x ^ EACH('<')) | HAS_ZERO(x ^ EACH('&')) | HAS_BELOW_SPACE(x) |
-            HAS_ZERO(x ^ EACH(0xC2)) | HAS_ZERO(space | (next ^ EACH(' ')))) {
-            for (size_t stop = i + 8; i < stop; i++)
-                if (stops(s, i, n))
-                    return i;
-        } else {
+        uint64_t hit = HAS_ZERO(x ^ EACH('<')) | HAS_ZERO(x ^ EACH('&')) |
+                       HAS_BELOW_SPACE(x) | HAS_ZERO(x ^ EACH(0xC2)) |
+                       HAS_ZERO(space | (next ^ EACH(' ')));
+        if (!hit) {
             i += 8;
+            continue;
         }
+        i += (size_t)__builtin_ctzll(hit) / 8;
+        if (s[i] != '\xC2' || is_nbsp(s + i, n - i))
+            return i;
+        i++;
     }
     while (i < n && !stops(s, i, n))
         i++;
     return i;
 }
 
-/* `n`, or less so that s[0..n) does not end within a UTF-8 sequence. */
-static size_t whole_chars(const char *s, size_t n)
+/* `n`, or less so that s[0..n) ends neither within a UTF-8 sequence nor with a space. */
+static size_t tidy_cut(const char *s, size_t n)
 {
     while (n && (s[n] & 0xC0) == 0x80)
+        n--;
+    while (n && s[n - 1] == ' ')
         n--;
     return n;
 }
@@ -101,7 +110,7 @@ static void put(struct html *h, const char *s, size_t n)
         return;
     if (gap + n > room) {
         h->full = true;
-        if (room <= gap || (n = whole_chars(s, room - gap)) == 0)
+        if (room <= gap || (n = tidy_cut(s, room - gap)) == 0)
             return;
     }
     if (gap)

@@ -46,7 +46,8 @@ static struct str take(struct str *s, size_t n, size_t skip)
 {
     struct str head = { s->s, n };
 
-    s->s += n + skip;
+    if (n + skip) /* s->s may be NULL */
+        s->s += n + skip;
     s->n -= n + skip;
     return head;
 }
@@ -98,30 +99,59 @@ static bool must_encode(uint32_t c)
     return c <= 0x20 || c == '"' || c == '<' || c == '>' || c == '`' || utf8_unsafe(c);
 }
 
-static int put_clean(struct buf *out, struct str s)
+/* Bytes that need no thought: ASCII that must_encode lets pass. */
+static bool is_plain(unsigned char c)
 {
-    for (size_t i = 0, len; i < s.n; i += len) {
-        uint32_t c = utf8_get(s.s + i, s.n - i, &len);
-        if (c == '\t' || c == '\n' || c == '\r')
-            continue; /* a long URL broken over lines */
-        if (!must_encode(c)) {
-            (void)buf_put(out, s.s + i, len);
-            continue;
-        }
-        for (size_t k = 0; k < len; k++)
-            (void)buf_printf(out, "%%%02X", (unsigned char)s.s[i + k]);
-    }
+    return c > 0x20 && c < 0x7F && c != '"' && c != '<' && c != '>' && c != '`';
+}
+
+static int put_encoded(struct buf *out, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        (void)buf_printf(out, "%%%02X", (unsigned char)s.s[i]);
     return out->error;
 }
 
-/* No byte that put_clean would change, and no "/." that has to be resolved?  (Non-ASCII
- * text takes the long way.) */
+/* Append `s` cleaned: copied in runs, encoded between them. */
+static int put_clean(struct buf *out, struct str s)
+{
+    size_t from = 0, i = 0;
+
+    for (size_t len = 1; i < s.n; i += len, len = 1) {
+        if (is_plain((unsigned char)s.s[i]))
+            continue;
+        uint32_t c = utf8_get(s.s + i, s.n - i, &len);
+        if (!must_encode(c))
+            continue;
+        (void)buf_put(out, s.s + from, i - from);
+        from = i + len;
+        if (c != '\t' && c != '\n' && c != '\r') /* a long URL broken over lines */
+            (void)put_encoded(out, (struct str){ s.s + i, len });
+    }
+    return s.n ? buf_put(out, s.s + from, i - from) : out->error;
+}
+
+/* `s` itself when there is nothing to clean, else a clean copy in `copy`. */
+static int clean(struct str *s, struct buf *copy)
+{
+    size_t i = 0;
+
+    while (i < s->n && is_plain((unsigned char)s->s[i]))
+        i++;
+    if (i == s->n)
+        return 0;
+    int r = put_clean(copy, *s);
+    *s = buf_str(copy);
+    return r;
+}
+
+/* Nothing to clean, and no "/." that has to be resolved?  (Non-ASCII text takes the long
+ * way.) */
 static bool is_clean(struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.s[i];
-        if (c <= 0x20 || c >= 0x7F || c == '"' || c == '<' || c == '>' || c == '`' ||
-            (c == '.' && s.s[i - (i > 0)] == '/'))
+        if (!is_plain((unsigned char)s.s[i]) ||
+            (s.s[i] == '.' && s.s[i - (i > 0)] == '/'))
             return false;
     }
     return true;
@@ -241,11 +271,11 @@ static int resolve_slow(struct buf *out, struct str base, struct str ref)
 
     buf_init(&clean_base, out->max * 3);
     buf_init(&clean_ref, out->max * 3);
-    int r = put_clean(&clean_base, base);
+    int r = clean(&base, &clean_base);
     if (r == 0)
-        r = put_clean(&clean_ref, ref);
+        r = clean(&ref, &clean_ref);
     if (r == 0) {
-        struct parts b = split(buf_str(&clean_base)), f = split(buf_str(&clean_ref));
+        struct parts b = split(base), f = split(ref);
         r = f.has_scheme || b.has_scheme ? transform(out, &b, &f) : -EINVAL;
     }
     if (r < 0 && out->s) {
