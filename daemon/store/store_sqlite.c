@@ -115,6 +115,11 @@ int sqlite_fail(struct store_sqlite *s, int rc, const char *doing)
     int r = sqlite_errno(s->db, rc);
 
     snprintf(s->base.why, sizeof s->base.why, "%s: %s", doing, sqlite3_errmsg(s->db));
+    if (r == -EUCLEAN && s->suspect) {
+        int fd = open(s->suspect, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd >= 0)
+            close(fd);
+    }
     return r ? r : -EIO;
 }
 
@@ -499,6 +504,7 @@ static void close_sqlite(struct store *base)
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     free(s->bound);
+    free(s->suspect);
     free(s);
 }
 
@@ -519,6 +525,10 @@ static int open_in(struct store_sqlite *s, const char *dir, struct buf *why)
     }
     if (snprintf(path, sizeof path, "%s/" DB_NAME, dir) >= (int)sizeof path)
         return -ENAMETOOLONG;
+    if (asprintf(&s->suspect, "%s" SUSPECT_SUFFIX, path) < 0) {
+        s->suspect = NULL;
+        return -ENOMEM;
+    }
     int fresh = sqlite_schema_open(&s->db, path, s->mode, why);
     if (fresh < 0)
         return fresh;

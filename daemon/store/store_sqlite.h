@@ -27,8 +27,13 @@ enum statement { /* in the order of statement_sql[] */
                  ST_COUNT,
 };
 
+/* A file of this name beside the database says that damage was met in it: the next writer
+ * checks it whole. */
+#define SUSPECT_SUFFIX "-suspect"
+
 struct store_sqlite {
     struct store base; /* first */
+    char *suspect;     /* that file's path */
     sqlite3 *db;
     sqlite3_stmt *stmt[ST_COUNT];
     enum store_mode mode;

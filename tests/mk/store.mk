@@ -1,5 +1,6 @@
 # Identity and store: recorded histories of real feeds, and measurements.
 $(B)/tests/replay: $(B)/tests/tools/replay.o $(LIB)
+	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(OWNLD) $(LDFLAGS) -o $@ $^ $(PKGLIB)
 
@@ -9,3 +10,12 @@ check-history: $(B)/tests/replay
 	@$(PYTHON) tests/history.py $(B)
 
 .PHONY: check-history
+
+$(B)/tests/bench_store: $(B)/tests/bench/bench_store.o $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWNLD) $(LDFLAGS) -o $@ $^ $(PKGLIB)
+# Commits and bytes; the store is made in $(B).
+bench-store: $(B)/tests/bench_store
+	@$< $(B)
+.PHONY: bench-store

@@ -602,6 +602,33 @@ static void moves_damaged_files_aside(void **state)
     starts_anew();
 }
 
+/* A large file is not read whole at each start; damage that is met in use is found then.
+ */
+static void damage_met_in_use_is_found_at_the_next_start(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    static char big[40 << 20], junk[4096];
+    int64_t feed = 0;
+    struct buf w;
+
+    assert_int_equal(bind(s, &feed), 0);
+    struct store_change c = { .feed_id = feed, .window = { big, sizeof big } };
+    struct store_change *all[] = { &c };
+    assert_int_equal(store_commit(s, all, 1, NULL, 0), 0);
+    store_close(s);
+    memset(junk, 0xA5, sizeof junk);
+    for (off_t at = 15; at < 40; at++) /* in the middle of the window's pages */
+        overwrite(at * 4096, junk, sizeof junk);
+    s = open_store(STORE_WRITE);
+    buf_init(&w, 64 << 20);
+    assert_int_equal(store_window_read(s, feed, &w), -EUCLEAN);
+    buf_free(&w);
+    store_close(s);
+    starts_anew();
+    store_close(open_store(STORE_WRITE));
+}
+
 static void moves_a_foreign_database_aside(void **state)
 {
     (void)state;
@@ -697,6 +724,7 @@ static const struct CMUnitTest tests[] = {
     T(a_limit_on_file_size_is_a_full_disk),
     T(survives_any_failing_allocation),
     T(moves_damaged_files_aside),
+    T(damage_met_in_use_is_found_at_the_next_start),
     T(moves_a_foreign_database_aside),
     T(a_lost_or_torn_log_is_no_damage),
     T(leaves_a_newer_schema_alone),
