@@ -278,7 +278,8 @@ static void is_never_fooled(void **state)
     buf_init(&line, 1 << 20);
     for (int round = 0; round < 20000; round++) {
         struct alert a = { .seq = 1 + next_random(&seed) % 1000000,
-                           .time_ms = (int64_t)next_random(&seed) * next_random(&seed),
+                           .time_ms = (int64_t)next_random(&seed) *
+                                      (int64_t)(next_random(&seed) % 1000000),
                            .published_s = round % 2 ? ITEM_NO_TIME : round,
                            .priority = (enum alert_priority)(round % 3),
                            .watch = hostile(&part[0], &seed),
