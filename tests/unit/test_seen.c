@@ -513,6 +513,82 @@ static void prints_do_not_see_white_space_case_and_quotes(void **state)
     assert_true((uint32_t)p.text == (uint32_t)q.text);
 }
 
+static unsigned chance(unsigned n)
+{
+    static unsigned long long seed = 1;
+
+    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (unsigned)(seed >> 33) % n;
+}
+
+#define MANY 40
+
+/* An item as it stands now; `churn`: under an id of this poll. */
+static struct item random_item(int i, int poll, bool churn, unsigned version,
+                               char text[4][100])
+{
+    if (churn)
+        snprintf(text[0], 100, "id %d of poll %d", i, poll);
+    else
+        snprintf(text[0], 100, "id %d", i);
+    snprintf(text[1], 100, "%s://%se.org/%d?utm_medium=%u", chance(2) ? "http" : "https",
+             chance(2) ? "www." : "", i, chance(9));
+    snprintf(text[2], 100, "Title of %d%s", i, version & 1 ? ", edited" : "");
+    snprintf(text[3], 100, "A lead that is of number %d alone and long enough%s", i,
+             version & 2 ? ", and edited" : "");
+    return item(text[0], text[1], text[2], text[3], 1000 + (int)chance(5));
+}
+
+/* Polls of a feed that drops, returns, reorders, repeats, re-dates and edits its items at
+ * random: each is new exactly once. */
+static void new_exactly_once(bool churn, bool hold)
+{
+    struct feed *f = feed_new();
+    static char text[2 * MANY][4][100];
+    unsigned version[MANY] = { 0 };
+    bool shown[MANY] = { false };
+
+    seen_window_free(f->w);
+    f->hold = hold;
+    open_document(f, &(struct buf){ 0 });
+    for (int poll = 0; poll < 400; poll++) {
+        struct item doc[2 * MANY];
+        int number[2 * MANY];
+        size_t n = 0;
+
+        for (int k = 0; k < MANY; k++) {
+            int i = (k * 7 + (int)chance(3)) % MANY;
+            if (i > poll / 5 || chance(3) == 0)
+                continue;
+            if (chance(10) == 0) { /* an edit; the copies of one document do not differ */
+                bool here = false;
+                for (size_t m = 0; m < n; m++)
+                    here = here || number[m] == i;
+                version[i] = here ? version[i] : chance(4);
+            }
+            number[n] = i;
+            doc[n] = random_item(i, poll, churn, version[i], text[n]);
+            n++;
+        }
+        f->day += poll % 3 == 0;
+        const char *out = show(f, n, doc);
+        for (size_t m = 0; m < n; m++) {
+            bool fresh = out[m] == 'n' || out[m] == 'N';
+            assert_int_equal(fresh, !shown[number[m]]);
+            shown[number[m]] = true;
+        }
+    }
+    feed_free(f);
+}
+
+static void each_item_of_a_restless_feed_is_new_once(void **state)
+{
+    (void)state;
+    new_exactly_once(false, true);
+    new_exactly_once(false, false);
+    new_exactly_once(true, true);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -552,6 +628,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(counts_overlap_for_the_gap_notice),
     cmocka_unit_test(leaves_doubts_out_of_the_packed_form),
     cmocka_unit_test(refuses_bytes_that_are_no_window),
+    cmocka_unit_test(each_item_of_a_restless_feed_is_new_once),
     cmocka_unit_test(prints_do_not_see_white_space_case_and_quotes),
 };
 

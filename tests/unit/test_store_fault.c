@@ -322,10 +322,29 @@ static int64_t run_child(int64_t from, int64_t to, int rounds, long after_us,
     return last;
 }
 
+/* A reader that comes before the next writer sees the same. */
+static int64_t read_after_crash(void)
+{
+    struct store *s = NULL;
+    struct count c = { 0 };
+    char said[2000];
+
+    int r = try_open(&s, STORE_READ, said, sizeof said);
+    if (r == -ENOENT)
+        return 0;
+    assert_int_equal(r, 0);
+    assert_int_equal(store_alerts_after(s, 0, SIZE_MAX, count_alert, &c), 0);
+    store_close(s);
+    return c.n;
+}
+
 static int64_t reopen_and_check(int64_t said)
 {
+    int64_t read = read_after_crash();
     struct store *s = open_store(STORE_WRITE);
     int64_t have = check(s);
+
+    assert_int_equal(read, have);
 
     assert_true(have == said || have == said + 1); /* committed, but not yet said */
     store_close(s);
