@@ -79,7 +79,7 @@ void feed_build_add(struct feed_build *b, const char *s, size_t n)
 {
     struct buf *o = &b->scratch;
 
-    if (n < o->cap - o->n && o->s) { /* the common case, by hand */
+    if (n && n < o->cap - o->n) { /* the common case, by hand */
         memcpy(o->s + o->n, s, n);
         o->n += n;
         o->s[o->n] = '\0';
@@ -122,7 +122,7 @@ static bool is_address(enum feed_field f)
 
 static bool same(const struct buf *a, const struct buf *b)
 {
-    return a->n == b->n && memcmp(a->s, b->s, a->n) == 0;
+    return str_eq(buf_str(a), buf_str(b));
 }
 
 /* Scratch into the slot, what was there into scratch. */

@@ -198,9 +198,11 @@ static int recover(struct feed_member *x, struct run *run, size_t at, enum XML_E
         return mend_nesting(x, s, n);
     if (!cdata && s[0] == '<' && n > 2 && s[1] != '!')
         return mend_tag(x, s, n);
-    x->filter.repairs[XML_REPAIR_OTHER]++;
-    if (x->depth == 0) /* text where there can be none */
+    if (x->depth == 0) { /* text where there can be none; runs are split at will */
+        x->filter.repairs[XML_REPAIR_LEADING] = 1;
         return reopen(x, false);
+    }
+    x->filter.repairs[XML_REPAIR_OTHER]++;
     r = reopen(x, cdata);
     size_t bad = at - from; /* drop the character that it choked on */
     run->s = s + bad + 1;
