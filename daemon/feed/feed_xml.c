@@ -49,7 +49,7 @@ static int feed_expat(struct feed_member *x, const char *s, size_t n)
 }
 
 /* A fresh Expat in which the elements of the stack are open. */
-static int reopen(struct feed_member *x, bool in_cdata)
+static int reopen(struct feed_member *x)
 {
     int r = 0;
 
@@ -62,8 +62,6 @@ static int reopen(struct feed_member *x, bool in_cdata)
         r = r ? r : feed_expat(x, name, strlen(name));
         r = r ? r : feed_expat(x, ">", 1);
     }
-    if (r == 0 && in_cdata)
-        r = feed_expat(x, "<![CDATA[", 9);
     set_handlers(x);
     return r;
 }
@@ -73,7 +71,6 @@ static int reopen(struct feed_member *x, bool in_cdata)
 struct run { /* what is left of a run of tokens */
     const char *s;
     size_t n;
-    bool in_cdata;
 };
 
 static struct str tag_name(const char *s, size_t n)
@@ -108,14 +105,14 @@ static int mend_nesting(struct feed_member *x, const char *s, size_t n)
         xml_element_close(x);
     if (x->stop)
         return x->stop;
-    return reopen(x, false);
+    return reopen(x);
 }
 
 /* A tag that Expat will not take: rewrite it, or drop it. */
 static int mend_tag(struct feed_member *x, const char *s, size_t n)
 {
     struct buf tag;
-    int r = reopen(x, false);
+    int r = reopen(x);
 
     x->filter.repairs[XML_REPAIR_TAG]++;
     buf_init(&tag, 4 * n + 16);
@@ -126,7 +123,7 @@ static int mend_tag(struct feed_member *x, const char *s, size_t n)
         else if (r && XML_GetErrorCode(x->expat) == XML_ERROR_TAG_MISMATCH)
             r = mend_nesting(x, tag.s, tag.n);
         else if (r)
-            r = reopen(x, false);
+            r = reopen(x);
     }
     if (tag.error == -ENOMEM)
         r = -ENOMEM;
@@ -146,19 +143,17 @@ static int after_end(struct feed_member *x, struct run *run)
 
     while (run->n) {
         size_t from, to;
-        xml_filter_token(run->s, run->n, run->in_cdata, 0, &from, &to);
+        xml_filter_token(run->s, run->n, 0, &from, &to);
         struct str name = { 0 };
-        if (!run->in_cdata && run->s[0] == '<')
+        if (run->s[0] == '<')
             name = tag_name(run->s, to);
-        else if (str_trim((struct str){ run->s, to }).n == 0)
-            seen |= 0;
         seen |= str_trim((struct str){ run->s, to }).n > 0;
         for (size_t i = 0; name.n && run->s[1] != '/' && i < 6; i++) {
             if (!str_eq(name, str_of(again[i].name)))
                 continue;
             x->filter.repairs[XML_REPAIR_TRAILING]++;
             x->closed = false;
-            int r = reopen(x, false);
+            int r = reopen(x);
             if (r == 0 && again[i].root) {
                 struct buf tag;
                 buf_init(&tag, 64);
@@ -170,7 +165,6 @@ static int after_end(struct feed_member *x, struct run *run)
         }
         run->s += to;
         run->n -= to;
-        run->in_cdata = false;
     }
     if (seen && x->filter.repairs[XML_REPAIR_TRAILING] == 0)
         x->filter.repairs[XML_REPAIR_TRAILING]++;
@@ -187,23 +181,21 @@ static int recover(struct feed_member *x, struct run *run, size_t at, enum XML_E
         return feed_parse_end(x->p, FEED_BROKEN, "more than %d errors", RECOVERIES_MAX);
     if (e == XML_ERROR_NO_MEMORY)
         return -ENOMEM;
-    xml_filter_token(run->s, run->n, run->in_cdata, at, &from, &to);
-    bool cdata = run->in_cdata && from == 0;
+    xml_filter_token(run->s, run->n, at, &from, &to);
     const char *s = run->s + from;
     size_t n = to - from;
     run->s += to;
     run->n -= to;
-    run->in_cdata = false;
     if (e == XML_ERROR_TAG_MISMATCH)
         return mend_nesting(x, s, n);
-    if (!cdata && s[0] == '<' && n > 2 && s[1] != '!')
+    if (s[0] == '<' && n > 2)
         return mend_tag(x, s, n);
     if (x->depth == 0) { /* text where there can be none; runs are split at will */
         x->filter.repairs[XML_REPAIR_LEADING] = 1;
-        return reopen(x, false);
+        return reopen(x);
     }
     x->filter.repairs[XML_REPAIR_OTHER]++;
-    r = reopen(x, cdata);
+    r = reopen(x);
     size_t bad = at - from; /* drop the character that it choked on */
     run->s = s + bad + 1;
     run->n += n - bad - 1;
@@ -211,14 +203,13 @@ static int recover(struct feed_member *x, struct run *run, size_t at, enum XML_E
         run->s++;
         run->n--;
     }
-    run->in_cdata = cdata;
     return r;
 }
 
-static int on_run(void *ctx, const char *s, size_t n, bool in_cdata)
+static int on_run(void *ctx, const char *s, size_t n)
 {
     struct feed_member *x = ctx;
-    struct run run = { s, n, in_cdata };
+    struct run run = { s, n };
     int r = 0;
 
     while (run.n && r == 0) {
@@ -238,7 +229,6 @@ static int on_run(void *ctx, const char *s, size_t n, bool in_cdata)
         if (x->closed) { /* the root ended in this run */
             run.s += at;
             run.n -= at;
-            run.in_cdata = false;
             continue;
         }
         r = recover(x, &run, at, e);
@@ -247,8 +237,17 @@ static int on_run(void *ctx, const char *s, size_t n, bool in_cdata)
     return x->stop ? x->stop : r;
 }
 
-/* --- member of the family ------------------------------------------------------------
- */
+static void on_text(void *ctx, const char *s, size_t n)
+{
+    struct feed_member *x = ctx;
+
+    if (x->depth)
+        xml_element_text(x, s, (int)n);
+    else if (str_trim((struct str){ s, n }).n)
+        x->filter.repairs[x->closed ? XML_REPAIR_TRAILING : XML_REPAIR_LEADING] = 1;
+}
+
+/* --- member of the family --- */
 
 static void xml_free(struct feed_member *x)
 {
@@ -282,7 +281,7 @@ static int xml_start(struct feed_member **out, struct feed_parse *p)
     buf_init(&x->person_email, 4096);
     buf_init(&x->source_authors, 16384);
     buf_init(&x->person_feed, 16384);
-    xml_filter_init(&x->filter, p->limits.max_depth, on_run, x);
+    xml_filter_init(&x->filter, p->limits.max_depth, on_run, on_text, x);
     x->expat = XML_ParserCreate("UTF-8");
     if (!x->expat) {
         xml_free(x);

@@ -216,6 +216,44 @@ enum xml_ref xml_entity_read(const struct buf *declared, const char *s, size_t n
     return XML_REF_MENDED;
 }
 
+static char predefined_char(const char *s)
+{
+    return s[1] == 'l'   ? '<'
+           : s[1] == 'g' ? '>'
+           : s[1] == 'q' ? '"'
+           : s[2] == 'p' ? '\''
+                         : '&';
+}
+
+size_t xml_entity_plain(char *out, const char *s, size_t n)
+{
+    size_t k = 0;
+
+    for (size_t i = 0; i < n;) {
+        size_t used = s[i] == '&' ? predefined(s + i, n - i) : 0, at = i + 2;
+        unsigned long cp;
+        if (used) {
+            out[k++] = predefined_char(s + i);
+            i += used;
+            continue;
+        }
+        bool hex = n - i > 2 && s[i + 1] == '#' && s[i + 2] == 'x';
+        at += hex;
+        if (s[i] == '&' && n - i > 2 && s[i + 1] == '#' && number(s, n, &at, hex, &cp)) {
+            struct buf b;
+            buf_init(&b, 8);
+            (void)buf_put_utf8(&b, cp);
+            memcpy(out + k, b.s ? b.s : "", b.n);
+            k += b.n;
+            buf_free(&b);
+            i = at + 1;
+        } else {
+            out[k++] = s[i++];
+        }
+    }
+    return k;
+}
+
 /* --- the document type --- */
 
 static void skip_space(const char **p, const char *end)
@@ -242,11 +280,7 @@ static bool read_value(struct buf *out, const char *s, size_t n)
             used = predefined(s + i, n - i);
             if (used == 0)
                 return false;
-            (void)buf_putc(out, s[i + 1] == 'l'   ? '<'
-                                : s[i + 1] == 'g' ? '>'
-                                : s[i + 1] == 'q' ? '"'
-                                : s[i + 2] == 'p' ? '\''
-                                                  : '&');
+            (void)buf_putc(out, predefined_char(s + i));
         } else {
             unsigned long cp;
             size_t k = i + 2;

@@ -20,6 +20,10 @@ enum xml_ref xml_entity_read(const struct buf *declared, const char *s, size_t n
                              bool last, size_t *used, char with[XML_ENTITY_MAX],
                              enum xml_repair *kind);
 
+/* Append to `out` (room for n bytes) the text that `s` stands for, whose references are
+ * all of the kind that XML_REF_KEEP names.  Returns its length. */
+size_t xml_entity_plain(char *out, const char *s, size_t n);
+
 /* Read a whole "<!DOCTYPE ...>": learn its harmless entities.  NULL, or why the document
  * must not be read. */
 const char *xml_entity_doctype(struct buf *declared, const char *s, size_t n, bool *html);

@@ -13,6 +13,7 @@ enum {
     REF_MAX = 40,           /* a reference is never longer */
     PATCH_FULL = 16 << 10,
     RUN_DIRECT = 2048, /* a clean run this long is not worth a copy */
+    DIRECT_MIN = 96,   /* shorter clean text goes the way of the tags around it */
 };
 
 /* The chunk at hand: [run, p) is clean and not handed on yet. */
@@ -21,9 +22,11 @@ struct cursor {
 };
 
 void xml_filter_init(struct xml_filter *f, unsigned max_depth, xml_filter_out *out,
-                     void *ctx)
+                     xml_filter_text *text, void *ctx)
 {
-    *f = (struct xml_filter){ .out = out, .ctx = ctx, .max_depth = max_depth };
+    *f = (struct xml_filter){
+        .out = out, .text = text, .ctx = ctx, .max_depth = max_depth
+    };
     buf_init(&f->hold, TAG_MAX + 64);
     buf_init(&f->patch, (size_t)8 << 20);
     buf_init(&f->entities, DOCTYPE_MAX);
@@ -38,14 +41,22 @@ void xml_filter_done(struct xml_filter *f)
 
 /* --- handing on --- */
 
+static void put_text(struct xml_filter *f, const char *s, size_t n);
+
+/* Expat would hold back a ']' or a carriage return at the end until more comes, which may
+ * be text that does not go through it. */
 static int hand_on(struct xml_filter *f, const char *s, size_t n)
 {
-    bool in_cdata = f->out_cdata;
+    size_t k = n;
 
-    f->out_cdata = f->state == XML_CDATA;
-    if (f->skip || n == 0)
-        return 0;
-    return f->out(f->ctx, s, n, in_cdata);
+    while (k && (s[k - 1] == ']' || s[k - 1] == '\r'))
+        k--;
+    int r = f->skip || k == 0 ? 0 : f->out(f->ctx, s, k);
+    if (r == 0 && k < n) {
+        f->cr = false;
+        put_text(f, s + k, n - k);
+    }
+    return r;
 }
 
 static int flush_patch(struct xml_filter *f)
@@ -68,11 +79,6 @@ static int put(struct xml_filter *f, const char *s, size_t n)
             return r;
     }
     return buf_put(&f->patch, s, n);
-}
-
-static int puts_(struct xml_filter *f, const char *s)
-{
-    return put(f, s, strlen(s));
 }
 
 /* Hand on [run, to). */
@@ -123,29 +129,113 @@ static void small_token(struct xml_filter *f, const char *s, size_t n, size_t *u
     }
 }
 
-static int on_small_token(struct xml_filter *f, struct cursor *c)
+/* Everything before `to` has to be with its receiver before text goes directly. */
+static int flush_all(struct xml_filter *f, struct cursor *c, const char *to)
 {
-    char with[XML_ENTITY_MAX];
-    size_t used;
-    bool keep;
-    int r;
+    int r = flush_run(f, c, to);
+    return r ? r : flush_patch(f);
+}
 
-    small_token(f, c->p, (size_t)(c->end - c->p), &used, &keep, with);
-    if (used == 0) { /* cut by the end of the chunk */
-        r = flush_run(f, c, c->p);
-        if (r == 0)
-            r = buf_put(&f->hold, c->p, (size_t)(c->end - c->p));
-        c->p = c->run = c->end;
-        return r;
+/* Line ends become '\n' (XML 1.0 section 2.11). */
+static void put_lines(struct xml_filter *f, const char *s, size_t n)
+{
+    while (n) {
+        if (f->cr && *s == '\n') {
+            s++;
+            n--;
+        }
+        const char *cr = n ? memchr(s, '\r', n) : NULL;
+        size_t k = cr ? (size_t)(cr - s) : n;
+        f->cr = cr != NULL;
+        if (k)
+            f->text(f->ctx, s, k);
+        if (!cr)
+            return;
+        f->text(f->ctx, "\n", 1);
+        s += k + 1;
+        n -= k + 1;
     }
-    if (keep) {
+}
+
+static void put_text(struct xml_filter *f, const char *s, size_t n)
+{
+    if (f->skip || n == 0)
+        return;
+    if (f->cr || memchr(s, '\r', n)) {
+        put_lines(f, s, n);
+        return;
+    }
+    f->text(f->ctx, s, n);
+}
+
+/* A reference or "]]>", as small_token() saw it. */
+static void put_small_token(struct xml_filter *f, const char *s, size_t used, bool keep,
+                            const char *with)
+{
+    char plain[XML_ENTITY_MAX];
+    size_t n = xml_entity_plain(plain, keep ? s : with, keep ? used : strlen(with));
+
+    f->cr = false;
+    if (!f->skip && n)
+        f->text(f->ctx, plain, n);
+}
+
+/* The commonest by far. */
+static bool put_common(struct xml_filter *f, struct cursor *c)
+{
+    static const struct {
+        char name[6];
+        unsigned char n;
+        char is;
+    } common[] = {
+        { "&lt;", 4, '<' }, { "&gt;", 4, '>' }, { "&quot;", 6, '"' }, { "&amp;", 5, '&' }
+    };
+    char second = c->end - c->p >= 6 ? c->p[1] : '\0';
+    size_t i = second == 'l' ? 0 : second == 'g' ? 1 : second == 'q' ? 2 : 3;
+
+    if (second == '\0' || memcmp(c->p, common[i].name, common[i].n) != 0)
+        return false;
+    f->cr = false;
+    if (!f->skip)
+        f->text(f->ctx, &common[i].is, 1);
+    c->p += common[i].n;
+    return true;
+}
+
+/* Text from c->p to `to`, directly to its receiver. */
+static int direct_text(struct xml_filter *f, struct cursor *c, const char *to)
+{
+    int r = flush_all(f, c, c->p);
+
+    f->cr = f->direct && f->cr;
+    f->direct = to == c->end;
+    while (c->p < to && r == 0) {
+        const char *q = xml_scan_text(c->p, to);
+        char with[XML_ENTITY_MAX];
+        size_t used;
+        bool keep;
+        put_text(f, c->p, (size_t)(q - c->p));
+        c->p = q;
+        if (q == to)
+            break;
+        if (*q != '&' && *q != ']') {
+            f->repairs[XML_REPAIR_CONTROL]++;
+            c->p++;
+            continue;
+        }
+        if (*q == '&' && put_common(f, c))
+            continue;
+        small_token(f, q, (size_t)(c->end - q), &used, &keep, with);
+        if (used == 0) { /* cut by the end of the chunk */
+            r = buf_put(&f->hold, q, (size_t)(c->end - q));
+            c->p = c->end;
+            break;
+        }
+        put_small_token(f, q, used, keep, with);
         c->p += used;
-        return 0;
     }
-    r = flush_run(f, c, c->p);
-    c->p += used;
     c->run = c->p;
-    return r ? r : puts_(f, with);
+    return r;
 }
 
 static int process(struct xml_filter *f, struct cursor *c);
@@ -185,8 +275,11 @@ static int on_held_small_token(struct xml_filter *f, struct cursor *c)
                 return r;
             continue;
         }
-        int r = keep ? put(f, f->hold.s, used) : puts_(f, with);
-        return r ? r : read_again(f, used);
+        int r = flush_patch(f);
+        if (r)
+            return r;
+        put_small_token(f, f->hold.s, used, keep, with);
+        return read_again(f, used);
     }
     return 0;
 }
@@ -338,7 +431,6 @@ static int tag_depth(struct xml_filter *f, struct cursor *c, const char *s, size
             f->skip = is_end ? f->skip - 1 : f->skip + !empty;
             *drop = true;
         }
-        f->out_cdata = false;
         return 0;
     }
     if (is_end || empty) {
@@ -399,11 +491,13 @@ static int bare_lt(struct xml_filter *f, struct cursor *c, const char *tok, bool
     f->state = XML_TEXT;
     f->repairs[XML_REPAIR_LT]++;
     if (!held) {
-        r = flush_run(f, c, tok);
+        r = flush_all(f, c, tok);
         c->run = c->p = tok + 1;
-        return r ? r : puts_(f, "&lt;");
+        put_text(f, "<", r == 0);
+        return r;
     }
-    r = puts_(f, "&lt;");
+    r = flush_patch(f);
+    put_text(f, "<", r == 0);
     return r ? r : read_again(f, 1);
 }
 
@@ -481,32 +575,33 @@ static int on_dropped(struct xml_filter *f, struct cursor *c, const char *end)
 
 static int on_cdata(struct xml_filter *f, struct cursor *c)
 {
-    while (c->p < c->end) {
+    while (c->p < c->end && f->state == XML_CDATA) {
         const char *q = xml_scan_cdata(c->p, c->end);
         if (q > c->p) {
-            f->tail[2] = q[-1];
-            f->tail[1] = q - 1 > c->p ? q[-2] : '\0';
+            put_text(f, "]]", f->rsqb);
+            f->rsqb = 0;
+            put_text(f, c->p, (size_t)(q - c->p));
         }
         c->p = q;
         if (q == c->end)
-            return 0;
-        if (*q == '>' || *q == ']') {
-            bool over = *q == '>' && f->tail[2] == ']' && f->tail[1] == ']';
-            f->tail[1] = f->tail[2];
-            f->tail[2] = *q;
-            c->p++;
-            if (over) {
-                f->state = XML_TEXT;
-                return 0;
-            }
-            continue;
+            break;
+        if (*q == '>' && f->rsqb == 2) {
+            f->state = XML_TEXT;
+        } else if (*q == ']') {
+            if (f->rsqb == 2)
+                put_text(f, "]", 1);
+            else
+                f->rsqb++;
+        } else if (*q == '>') {
+            put_text(f, "]]", f->rsqb);
+            f->rsqb = 0;
+            put_text(f, ">", 1);
+        } else {
+            f->repairs[XML_REPAIR_CONTROL]++;
         }
-        int r = flush_run(f, c, q);
-        c->run = ++c->p;
-        f->repairs[XML_REPAIR_CONTROL]++;
-        if (r)
-            return r;
+        c->p++;
     }
+    c->run = c->p;
     return 0;
 }
 
@@ -551,19 +646,15 @@ static int enter(struct xml_filter *f, struct cursor *c, const char *tok, size_t
     if (to == XML_TEXT)
         return bare_lt(f, c, tok, held);
     if (to == XML_CDATA) {
-        bool exact = memcmp(tok, "<![CDATA[", 9) == 0;
-        if (held) {
+        if (held)
             buf_clear(&f->hold);
-        } else {
+        else
             c->p = tok + 9;
-            if (!exact)
-                r = flush_run(f, c, tok);
-        }
-        if (held || !exact) {
-            r = r ? r : put(f, "<![CDATA[", 9);
-            c->run = c->p;
-        }
+        r = flush_all(f, c, held ? c->run : tok);
+        c->run = c->p;
         f->state = to;
+        f->rsqb = 0;
+        f->cr = false;
         return r;
     }
     if (!held)
@@ -649,6 +740,24 @@ static int on_held_lt(struct xml_filter *f, struct cursor *c)
     return enter(f, c, f->hold.s, f->hold.n, to, true);
 }
 
+/* Nothing in short text but the references that are everywhere? */
+static bool predefined_only(const char *s, const char *end)
+{
+    while ((s = xml_scan_text(s, end)) < end) {
+        if (end - s < 6 || *s != '&')
+            return false;
+        if (memcmp(s, "&amp;", 5) == 0)
+            s += 5;
+        else if (memcmp(s, "&lt;", 4) == 0 || memcmp(s, "&gt;", 4) == 0)
+            s += 4;
+        else if (memcmp(s, "&quot;", 6) == 0)
+            s += 6;
+        else
+            return false;
+    }
+    return true;
+}
+
 static int on_text(struct xml_filter *f, struct cursor *c)
 {
     if (f->hold.n) {
@@ -656,17 +765,21 @@ static int on_text(struct xml_filter *f, struct cursor *c)
         if (r || f->hold.n)
             return r;
     }
-    c->p = xml_scan_text(c->p, c->end);
-    if (c->p == c->end)
-        return 0;
-    if (*c->p == '<')
-        return on_lt(f, c);
-    if (*c->p == '&' || *c->p == ']')
-        return on_small_token(f, c);
-    int r = flush_run(f, c, c->p);
-    c->run = ++c->p;
-    f->repairs[XML_REPAIR_CONTROL]++;
-    return r;
+    if (f->direct) { /* the same text goes on */
+        const char *lt = memchr(c->p, '<', (size_t)(c->end - c->p));
+        return direct_text(f, c, lt ? lt : c->end);
+    }
+    const char *q = xml_scan_text(c->p, c->end);
+    if (q - c->p > DIRECT_MIN || q == c->end || *q != '<') {
+        const char *lt = memchr(q, '<', (size_t)(c->end - q));
+        const char *to = lt ? lt : c->end;
+        bool clean = lt && (q == to || *q == '&') && predefined_only(q, to);
+        if (to - c->p > DIRECT_MIN || !clean)
+            return direct_text(f, c, to);
+        q = to;
+    }
+    c->p = q;
+    return on_lt(f, c);
 }
 
 /* Skip to the first markup. */

@@ -36,12 +36,17 @@ enum xml_state {
     XML_BOGUS, /* "<!" and something unknown, up to '>' */
 };
 
-/* Gets tokens in runs; `in_cdata`: the run starts inside a CDATA section.  Non-zero
- * stops. */
-typedef int xml_filter_out(void *ctx, const char *s, size_t n, bool in_cdata);
+/* Gets whole tags and short text in runs, for Expat.  Non-zero stops. */
+typedef int xml_filter_out(void *ctx, const char *s, size_t n);
+
+/* Gets long text, CDATA sections and mended text, decoded; what stands before it has been
+ * handed to the other one.  Nothing in it could be of use to Expat, which looks at each
+ * byte of it. */
+typedef void xml_filter_text(void *ctx, const char *s, size_t n);
 
 struct xml_filter {
     xml_filter_out *out;
+    xml_filter_text *text;
     void *ctx;
     enum xml_state state;
     struct buf hold;     /* the start of a token that the chunk's end cut */
@@ -56,7 +61,9 @@ struct xml_filter {
     char tail[3];      /* the last bytes inside a comment, PI or CDATA section */
     bool xml_decl;     /* the PI is an XML declaration */
     unsigned brackets; /* inside a DOCTYPE */
-    bool out_cdata;    /* what was handed on last ended inside CDATA */
+    unsigned rsqb;     /* ']' inside CDATA that may be the start of its end */
+    bool cr;           /* the last text ended in a carriage return */
+    bool direct;       /* the chunk ended in text that went directly */
     bool junk;         /* leading bytes other than white space were seen */
     bool white;
     bool html; /* the document type is HTML's */
@@ -68,7 +75,7 @@ struct xml_filter {
 };
 
 void xml_filter_init(struct xml_filter *f, unsigned max_depth, xml_filter_out *out,
-                     void *ctx);
+                     xml_filter_text *text, void *ctx);
 void xml_filter_done(struct xml_filter *f);
 
 /* 0, -ENOMEM, -EBADMSG with `fatal` set, or what `out` returned. */
@@ -76,8 +83,7 @@ int xml_filter_push(struct xml_filter *f, const char *s, size_t n);
 int xml_filter_finish(struct xml_filter *f);
 
 /* Where the token that covers s[at] starts and ends, for a run that `out` got. */
-void xml_filter_token(const char *s, size_t n, bool in_cdata, size_t at, size_t *from,
-                      size_t *to);
+void xml_filter_token(const char *s, size_t n, size_t at, size_t *from, size_t *to);
 
 /* Append a well-formed tag made of the broken one `s` to `out`; false: nothing could be
  * made of it. */

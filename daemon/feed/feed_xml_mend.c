@@ -132,14 +132,10 @@ bool xml_filter_mend_tag(struct xml_filter *f, struct buf *out, const char *s, s
 }
 
 /* Behind the token that starts at s[at]; text goes up to the next '<'. */
-static size_t token_end(const char *s, size_t n, size_t at, bool in_cdata)
+static size_t token_end(const char *s, size_t n, size_t at)
 {
     char quote = '\0';
 
-    if (in_cdata || (n - at >= 9 && memcmp(s + at, "<![CDATA[", 9) == 0)) {
-        const char *end = memmem(s + at, n - at, "]]>", 3);
-        return end ? (size_t)(end - s) + 3 : n;
-    }
     if (s[at] != '<') {
         const char *lt = memchr(s + at, '<', n - at);
         return lt ? (size_t)(lt - s) : n;
@@ -155,14 +151,12 @@ static size_t token_end(const char *s, size_t n, size_t at, bool in_cdata)
     return n;
 }
 
-void xml_filter_token(const char *s, size_t n, bool in_cdata, size_t at, size_t *from,
-                      size_t *to)
+void xml_filter_token(const char *s, size_t n, size_t at, size_t *from, size_t *to)
 {
     size_t p = 0;
 
     for (;;) {
-        size_t end = token_end(s, n, p, in_cdata);
-        in_cdata = false;
+        size_t end = token_end(s, n, p);
         if (end > at || end >= n) {
             *from = p;
             *to = end;
