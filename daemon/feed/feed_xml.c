@@ -139,7 +139,6 @@ static int after_end(struct feed_member *x, struct run *run)
         const char *root; /* what it has to stand in */
     } again[] = { { "item", "rss" }, { "entry", "feed" }, { "channel", "rss" },
                   { "rss", NULL },   { "feed", NULL },    { "rdf:RDF", NULL } };
-    bool seen = false;
 
     while (run->n) {
         size_t from, to;
@@ -147,7 +146,6 @@ static int after_end(struct feed_member *x, struct run *run)
         struct str name = { 0 };
         if (run->s[0] == '<')
             name = tag_name(run->s, to);
-        seen |= str_trim((struct str){ run->s, to }).n > 0;
         for (size_t i = 0; name.n && run->s[1] != '/' && i < 6; i++) {
             if (!str_eq(name, str_of(again[i].name)))
                 continue;
@@ -163,11 +161,10 @@ static int after_end(struct feed_member *x, struct run *run)
             }
             return r;
         }
+        x->junk_after |= str_trim((struct str){ run->s, to }).n > 0;
         run->s += to;
         run->n -= to;
     }
-    if (seen && x->filter.repairs[XML_REPAIR_TRAILING] == 0)
-        x->filter.repairs[XML_REPAIR_TRAILING]++;
     return 0;
 }
 
@@ -191,7 +188,7 @@ static int recover(struct feed_member *x, struct run *run, size_t at, enum XML_E
     if (s[0] == '<' && n > 2)
         return mend_tag(x, s, n);
     if (x->depth == 0) { /* text where there can be none; runs are split at will */
-        x->filter.repairs[XML_REPAIR_LEADING] = 1;
+        x->junk_before = true;
         return reopen(x);
     }
     x->filter.repairs[XML_REPAIR_OTHER]++;
@@ -243,8 +240,10 @@ static void on_text(void *ctx, const char *s, size_t n)
 
     if (x->depth)
         xml_element_text(x, s, (int)n);
+    else if (str_trim((struct str){ s, n }).n && x->closed)
+        x->junk_after = true;
     else if (str_trim((struct str){ s, n }).n)
-        x->filter.repairs[x->closed ? XML_REPAIR_TRAILING : XML_REPAIR_LEADING] = 1;
+        x->junk_before = true;
 }
 
 /* --- member of the family --- */
@@ -327,6 +326,8 @@ static void xml_finish(struct feed_member *x)
     struct feed_parse *p = x->p;
 
     (void)result_of(x, xml_filter_finish(&x->filter));
+    x->filter.repairs[XML_REPAIR_LEADING] += x->junk_before;
+    x->filter.repairs[XML_REPAIR_TRAILING] += x->junk_after;
     for (int i = 0; i < XML_REPAIRS; i++)
         feed_parse_repaired(p, x->filter.repairs[i], repair_name[i]);
     if (!x->seen_feed)

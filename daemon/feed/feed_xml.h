@@ -67,6 +67,7 @@ struct feed_member {
     struct xml_capture capture;
     bool atom;                       /* the root is feed */
     bool in_item, seen_feed, closed; /* closed: the root has ended */
+    bool junk_before, junk_after;    /* text or tags outside of the root */
     bool prefix_reported, attribute_prefixes;
     char attribute_prefix[24]; /* the last one of a tag */
     struct buf person_text, person_name, person_email;

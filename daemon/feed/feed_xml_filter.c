@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <strings.h>
+#include "feed_xml_filter_own.h"
 #include "feed_xml_scan.h"
 #include "feed_xml_entity.h"
 
@@ -13,12 +14,6 @@ enum {
     REF_MAX = 40,           /* a reference is never longer */
     PATCH_FULL = 16 << 10,
     RUN_DIRECT = 2048, /* a clean run this long is not worth a copy */
-    DIRECT_MIN = 96,   /* shorter clean text goes the way of the tags around it */
-};
-
-/* The chunk at hand: [run, p) is clean and not handed on yet. */
-struct cursor {
-    const char *p, *end, *run;
 };
 
 void xml_filter_init(struct xml_filter *f, unsigned max_depth, xml_filter_out *out,
@@ -41,8 +36,6 @@ void xml_filter_done(struct xml_filter *f)
 
 /* --- handing on --- */
 
-static void put_text(struct xml_filter *f, const char *s, size_t n);
-
 /* Expat would hold back a ']' or a carriage return at the end until more comes, which may
  * be text that does not go through it. */
 static int hand_on(struct xml_filter *f, const char *s, size_t n)
@@ -54,12 +47,12 @@ static int hand_on(struct xml_filter *f, const char *s, size_t n)
     int r = f->skip || k == 0 ? 0 : f->out(f->ctx, s, k);
     if (r == 0 && k < n) {
         f->cr = false;
-        put_text(f, s + k, n - k);
+        xml_put_text(f, s + k, n - k);
     }
     return r;
 }
 
-static int flush_patch(struct xml_filter *f)
+int xml_flush_patch(struct xml_filter *f)
 {
     if (f->patch.error)
         return f->patch.error;
@@ -74,7 +67,7 @@ static int put(struct xml_filter *f, const char *s, size_t n)
     if (f->skip)
         return 0;
     if (f->patch.n + n > PATCH_FULL) {
-        int r = flush_patch(f);
+        int r = xml_flush_patch(f);
         if (r)
             return r;
     }
@@ -82,7 +75,7 @@ static int put(struct xml_filter *f, const char *s, size_t n)
 }
 
 /* Hand on [run, to). */
-static int flush_run(struct xml_filter *f, struct cursor *c, const char *to)
+int xml_flush_run(struct xml_filter *f, struct cursor *c, const char *to)
 {
     const char *s = c->run;
     size_t n = (size_t)(to - s);
@@ -92,7 +85,7 @@ static int flush_run(struct xml_filter *f, struct cursor *c, const char *to)
         return 0;
     if (f->patch.n && n < RUN_DIRECT)
         return put(f, s, n);
-    int r = flush_patch(f);
+    int r = xml_flush_patch(f);
     return r ? r : hand_on(f, s, n);
 }
 
@@ -102,146 +95,17 @@ static int fail(struct xml_filter *f, const char *why)
     return -EBADMSG;
 }
 
-/* --- references and ]]> in text --- */
-
-/* Deal with the '&' or ']' at `s`.  *used: bytes of `s`, 0: more are needed.  *keep: they
- * may stay as they are; otherwise *with holds what takes their place. */
-static void small_token(struct xml_filter *f, const char *s, size_t n, size_t *used,
-                        bool *keep, char with[XML_ENTITY_MAX])
-{
-    *keep = true;
-    if (*s == '&') {
-        enum xml_repair kind;
-        enum xml_ref r = xml_entity_read(&f->entities, s, n, f->eof, used, with, &kind);
-        *keep = r == XML_REF_KEEP;
-        if (r == XML_REF_MENDED)
-            f->repairs[kind]++;
-        return;
-    }
-    *used = 1;
-    if (n < 3 && !f->eof && (n == 1 || s[1] == ']')) {
-        *used = 0;
-    } else if (n >= 3 && s[1] == ']' && s[2] == '>') {
-        memcpy(with, "]]&gt;", 7);
-        *used = 3;
-        *keep = false;
-        f->repairs[XML_REPAIR_OTHER]++;
-    }
-}
-
 /* Everything before `to` has to be with its receiver before text goes directly. */
-static int flush_all(struct xml_filter *f, struct cursor *c, const char *to)
+int xml_flush_all(struct xml_filter *f, struct cursor *c, const char *to)
 {
-    int r = flush_run(f, c, to);
-    return r ? r : flush_patch(f);
-}
-
-/* Line ends become '\n' (XML 1.0 section 2.11). */
-static void put_lines(struct xml_filter *f, const char *s, size_t n)
-{
-    while (n) {
-        if (f->cr && *s == '\n') {
-            s++;
-            n--;
-        }
-        const char *cr = n ? memchr(s, '\r', n) : NULL;
-        size_t k = cr ? (size_t)(cr - s) : n;
-        f->cr = cr != NULL;
-        if (k)
-            f->text(f->ctx, s, k);
-        if (!cr)
-            return;
-        f->text(f->ctx, "\n", 1);
-        s += k + 1;
-        n -= k + 1;
-    }
-}
-
-static void put_text(struct xml_filter *f, const char *s, size_t n)
-{
-    if (f->skip || n == 0)
-        return;
-    if (f->cr || memchr(s, '\r', n)) {
-        put_lines(f, s, n);
-        return;
-    }
-    f->text(f->ctx, s, n);
-}
-
-/* A reference or "]]>", as small_token() saw it. */
-static void put_small_token(struct xml_filter *f, const char *s, size_t used, bool keep,
-                            const char *with)
-{
-    char plain[XML_ENTITY_MAX];
-    size_t n = xml_entity_plain(plain, keep ? s : with, keep ? used : strlen(with));
-
-    f->cr = false;
-    if (!f->skip && n)
-        f->text(f->ctx, plain, n);
-}
-
-/* The commonest by far. */
-static bool put_common(struct xml_filter *f, struct cursor *c)
-{
-    static const struct {
-        char name[6];
-        unsigned char n;
-        char is;
-    } common[] = {
-        { "&lt;", 4, '<' }, { "&gt;", 4, '>' }, { "&quot;", 6, '"' }, { "&amp;", 5, '&' }
-    };
-    char second = c->end - c->p >= 6 ? c->p[1] : '\0';
-    size_t i = second == 'l' ? 0 : second == 'g' ? 1 : second == 'q' ? 2 : 3;
-
-    if (second == '\0' || memcmp(c->p, common[i].name, common[i].n) != 0)
-        return false;
-    f->cr = false;
-    if (!f->skip)
-        f->text(f->ctx, &common[i].is, 1);
-    c->p += common[i].n;
-    return true;
-}
-
-/* Text from c->p to `to`, directly to its receiver. */
-static int direct_text(struct xml_filter *f, struct cursor *c, const char *to)
-{
-    int r = flush_all(f, c, c->p);
-
-    f->cr = f->direct && f->cr;
-    f->direct = to == c->end;
-    while (c->p < to && r == 0) {
-        const char *q = xml_scan_text(c->p, to);
-        char with[XML_ENTITY_MAX];
-        size_t used;
-        bool keep;
-        put_text(f, c->p, (size_t)(q - c->p));
-        c->p = q;
-        if (q == to)
-            break;
-        if (*q != '&' && *q != ']') {
-            f->repairs[XML_REPAIR_CONTROL]++;
-            c->p++;
-            continue;
-        }
-        if (*q == '&' && put_common(f, c))
-            continue;
-        small_token(f, q, (size_t)(c->end - q), &used, &keep, with);
-        if (used == 0) { /* cut by the end of the chunk */
-            r = buf_put(&f->hold, q, (size_t)(c->end - q));
-            c->p = c->end;
-            break;
-        }
-        put_small_token(f, q, used, keep, with);
-        c->p += used;
-    }
-    c->run = c->p;
-    return r;
+    int r = xml_flush_run(f, c, to);
+    return r ? r : xml_flush_patch(f);
 }
 
 static int process(struct xml_filter *f, struct cursor *c);
 
 /* Take what is in hold behind its first `used` bytes for input once more. */
-static int read_again(struct xml_filter *f, size_t used)
+int xml_read_again(struct xml_filter *f, size_t used)
 {
     struct buf again = f->hold;
     int r = 0;
@@ -255,33 +119,6 @@ static int read_again(struct xml_filter *f, size_t used)
     r = process(f, &inner);
     buf_free(&again);
     return r;
-}
-
-/* Finish the '&' or ']' in hold with the bytes of this chunk. */
-static int on_held_small_token(struct xml_filter *f, struct cursor *c)
-{
-    char with[XML_ENTITY_MAX];
-    size_t used;
-    bool keep;
-
-    while (f->hold.n) {
-        small_token(f, f->hold.s, f->hold.n, &used, &keep, with);
-        if (used == 0) {
-            if (c->p == c->end)
-                return 0;
-            int r = buf_putc(&f->hold, *c->p++);
-            c->run = c->p;
-            if (r)
-                return r;
-            continue;
-        }
-        int r = flush_patch(f);
-        if (r)
-            return r;
-        put_small_token(f, f->hold.s, used, keep, with);
-        return read_again(f, used);
-    }
-    return 0;
 }
 
 /* --- what a '<' starts --- */
@@ -439,9 +276,9 @@ static int tag_depth(struct xml_filter *f, struct cursor *c, const char *s, size
     }
     if (++f->depth > f->max_depth) {
         f->depth--;
-        int r = flush_run(f, c, c->run < s && s < c->end ? s : c->run);
+        int r = xml_flush_run(f, c, c->run < s && s < c->end ? s : c->run);
         if (r == 0)
-            r = flush_patch(f); /* the receiver corrects depth */
+            r = xml_flush_patch(f); /* the receiver corrects depth */
         if (r)
             return r;
         if (++f->depth > f->max_depth) {
@@ -470,14 +307,14 @@ static int tag_done(struct xml_filter *f, struct cursor *c, const char *s, size_
     if (!drop && !dirty && !held)
         return 0; /* the common case: stays in the run */
     if (!held) {
-        r = c->run < s ? flush_run(f, c, s) : 0;
+        r = c->run < s ? xml_flush_run(f, c, s) : 0;
         c->run = c->p;
     }
     if (r || drop)
         return r;
     if (!dirty)
         return put(f, s, n);
-    r = flush_patch(f);
+    r = xml_flush_patch(f);
     if (r == 0 && xml_filter_mend_tag(f, &f->patch, s, n))
         f->repairs[f->tag_dirty ? XML_REPAIR_TAG : XML_REPAIR_AMP]++;
     return r;
@@ -491,14 +328,14 @@ static int bare_lt(struct xml_filter *f, struct cursor *c, const char *tok, bool
     f->state = XML_TEXT;
     f->repairs[XML_REPAIR_LT]++;
     if (!held) {
-        r = flush_all(f, c, tok);
+        r = xml_flush_all(f, c, tok);
         c->run = c->p = tok + 1;
-        put_text(f, "<", r == 0);
+        xml_put_text(f, "<", r == 0);
         return r;
     }
-    r = flush_patch(f);
-    put_text(f, "<", r == 0);
-    return r ? r : read_again(f, 1);
+    r = xml_flush_patch(f);
+    xml_put_text(f, "<", r == 0);
+    return r ? r : xml_read_again(f, 1);
 }
 
 static int on_tag(struct xml_filter *f, struct cursor *c, const char *tok)
@@ -518,7 +355,7 @@ static int on_tag(struct xml_filter *f, struct cursor *c, const char *tok)
         return bare_lt(f, c, tok, held);
     }
     if (held || what == TAG_OPEN) {
-        int r = held ? 0 : flush_run(f, c, tok);
+        int r = held ? 0 : xml_flush_run(f, c, tok);
         if (r == 0)
             r = buf_put(&f->hold, held ? from : tok,
                         (size_t)(c->p - (held ? from : tok)));
@@ -573,38 +410,6 @@ static int on_dropped(struct xml_filter *f, struct cursor *c, const char *end)
     return 0;
 }
 
-static int on_cdata(struct xml_filter *f, struct cursor *c)
-{
-    while (c->p < c->end && f->state == XML_CDATA) {
-        const char *q = xml_scan_cdata(c->p, c->end);
-        if (q > c->p) {
-            put_text(f, "]]", f->rsqb);
-            f->rsqb = 0;
-            put_text(f, c->p, (size_t)(q - c->p));
-        }
-        c->p = q;
-        if (q == c->end)
-            break;
-        if (*q == '>' && f->rsqb == 2) {
-            f->state = XML_TEXT;
-        } else if (*q == ']') {
-            if (f->rsqb == 2)
-                put_text(f, "]", 1);
-            else
-                f->rsqb++;
-        } else if (*q == '>') {
-            put_text(f, "]]", f->rsqb);
-            f->rsqb = 0;
-            put_text(f, ">", 1);
-        } else {
-            f->repairs[XML_REPAIR_CONTROL]++;
-        }
-        c->p++;
-    }
-    c->run = c->p;
-    return 0;
-}
-
 static int on_doctype(struct xml_filter *f, struct cursor *c)
 {
     for (; c->p < c->end; c->p++) {
@@ -650,7 +455,7 @@ static int enter(struct xml_filter *f, struct cursor *c, const char *tok, size_t
             buf_clear(&f->hold);
         else
             c->p = tok + 9;
-        r = flush_all(f, c, held ? c->run : tok);
+        r = xml_flush_all(f, c, held ? c->run : tok);
         c->run = c->p;
         f->state = to;
         f->rsqb = 0;
@@ -658,7 +463,7 @@ static int enter(struct xml_filter *f, struct cursor *c, const char *tok, size_t
         return r;
     }
     if (!held)
-        r = flush_run(f, c, tok);
+        r = xml_flush_run(f, c, tok);
     f->state = to;
     f->xml_decl = to == XML_PI && n >= 6 && !memcmp(tok, "<?xml", 5) &&
                   (tok[5] <= ' ' || tok[5] == '?');
@@ -689,14 +494,14 @@ static int enter(struct xml_filter *f, struct cursor *c, const char *tok, size_t
     return r;
 }
 
-static int on_lt(struct xml_filter *f, struct cursor *c)
+int xml_on_lt(struct xml_filter *f, struct cursor *c)
 {
     const char *tok = c->p;
     size_t n = (size_t)(c->end - tok);
     enum xml_state to = classify(tok, n);
 
     if (to == XML_LT) {
-        int r = flush_run(f, c, tok);
+        int r = xml_flush_run(f, c, tok);
         f->state = XML_LT;
         c->p = c->run = c->end;
         return r ? r : buf_put(&f->hold, tok, n);
@@ -740,48 +545,6 @@ static int on_held_lt(struct xml_filter *f, struct cursor *c)
     return enter(f, c, f->hold.s, f->hold.n, to, true);
 }
 
-/* Nothing in short text but the references that are everywhere? */
-static bool predefined_only(const char *s, const char *end)
-{
-    while ((s = xml_scan_text(s, end)) < end) {
-        if (end - s < 6 || *s != '&')
-            return false;
-        if (memcmp(s, "&amp;", 5) == 0)
-            s += 5;
-        else if (memcmp(s, "&lt;", 4) == 0 || memcmp(s, "&gt;", 4) == 0)
-            s += 4;
-        else if (memcmp(s, "&quot;", 6) == 0)
-            s += 6;
-        else
-            return false;
-    }
-    return true;
-}
-
-static int on_text(struct xml_filter *f, struct cursor *c)
-{
-    if (f->hold.n) {
-        int r = on_held_small_token(f, c);
-        if (r || f->hold.n)
-            return r;
-    }
-    if (f->direct) { /* the same text goes on */
-        const char *lt = memchr(c->p, '<', (size_t)(c->end - c->p));
-        return direct_text(f, c, lt ? lt : c->end);
-    }
-    const char *q = xml_scan_text(c->p, c->end);
-    if (q - c->p > DIRECT_MIN || q == c->end || *q != '<') {
-        const char *lt = memchr(q, '<', (size_t)(c->end - q));
-        const char *to = lt ? lt : c->end;
-        bool clean = lt && (q == to || *q == '&') && predefined_only(q, to);
-        if (to - c->p > DIRECT_MIN || !clean)
-            return direct_text(f, c, to);
-        q = to;
-    }
-    c->p = q;
-    return on_lt(f, c);
-}
-
 /* Skip to the first markup. */
 static int on_leading(struct xml_filter *f, struct cursor *c)
 {
@@ -819,7 +582,7 @@ static int step(struct xml_filter *f, struct cursor *c)
     case XML_LEADING:
         return on_leading(f, c);
     case XML_TEXT:
-        return on_text(f, c);
+        return xml_on_text(f, c);
     case XML_LT:
         return on_held_lt(f, c);
     case XML_TAG:
@@ -829,7 +592,7 @@ static int step(struct xml_filter *f, struct cursor *c)
     case XML_PI:
         return on_dropped(f, c, f->xml_decl ? ">" : "?>");
     case XML_CDATA:
-        return on_cdata(f, c);
+        return xml_on_cdata(f, c);
     case XML_DOCTYPE:
         return on_doctype(f, c);
     case XML_BOGUS:
@@ -845,8 +608,8 @@ static int process(struct xml_filter *f, struct cursor *c)
     while (r == 0 && c->p < c->end)
         r = step(f, c);
     if (r == 0)
-        r = flush_run(f, c, c->end);
-    return r ? r : flush_patch(f);
+        r = xml_flush_run(f, c, c->end);
+    return r ? r : xml_flush_patch(f);
 }
 
 int xml_filter_push(struct xml_filter *f, const char *s, size_t n)
@@ -868,7 +631,7 @@ int xml_filter_finish(struct xml_filter *f)
     f->eof = true;
     c.end = c.run = c.p;
     if (f->state == XML_TEXT && f->hold.n) {
-        r = on_held_small_token(f, &c);
+        r = xml_on_held_small_token(f, &c);
     } else if (f->state == XML_TAG && f->hold.n > 2 && f->hold.s[1] == '/' && !f->quote) {
         /* "</rss" and then nothing: good enough */
         f->repairs[XML_REPAIR_TAG]++;
@@ -877,5 +640,5 @@ int xml_filter_finish(struct xml_filter *f)
             r = tag_done(f, &c, f->hold.s, f->hold.n, true);
         buf_clear(&f->hold);
     }
-    return r ? r : flush_patch(f);
+    return r ? r : xml_flush_patch(f);
 }
