@@ -66,7 +66,7 @@ struct feed_parse_result {
     enum feed_status status;
     bool wellformed; /* the bytes as they came were well-formed and rightly labelled */
     unsigned long items;   /* reported */
-    unsigned long repairs; /* places that had to be mended */
+    unsigned long repairs; /* places that had to be mended; 0 when the parse was ended */
     char charset[48];      /* what the bytes were read as, "utf-8" */
     char why[160]; /* one line for people: what was mended or where it broke; may be "" */
 };

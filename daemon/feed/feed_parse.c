@@ -276,18 +276,17 @@ static void finish_document(struct feed_parse *p)
 void feed_parse_finish(struct feed_parse *p, struct feed_parse_result *out)
 {
     struct feed_parse_result *r = &p->result;
-    unsigned long bad;
+    bool early = p->ended; /* then what was looked at depends on the chunks */
 
-    if (!p->ended)
+    if (!early)
         finish_document(p);
     if (!p->ended)
         (void)feed_parse_end(p, FEED_WHOLE, "%s", "");
-    bad = charset_repairs(p->charset);
-    feed_parse_repaired(p, bad, "bad bytes");
+    feed_parse_repaired(p, charset_repairs(p->charset), "bad bytes");
     if (charset_mislabelled(p->charset))
         feed_parse_repaired(p, 1, "wrong charset label");
     (void)snprintf(r->charset, sizeof r->charset, "%s", charset_name(p->charset));
-    r->repairs = p->repairs;
+    r->repairs = early || r->status == FEED_NOT_A_FEED ? 0 : p->repairs;
     r->wellformed = r->status == FEED_WHOLE && r->repairs == 0;
     if (r->why[0] == '\0' && p->repaired.n)
         (void)snprintf(r->why, sizeof r->why, "mended: %s", p->repaired.s);

@@ -221,7 +221,11 @@ int xml_on_text(struct xml_filter *f, struct cursor *c)
         if (r || f->hold.n)
             return r;
     }
-    if (f->direct) { /* the same text goes on */
+    if (*c->p == '<') {
+        f->direct = false;
+        return xml_on_lt(f, c);
+    }
+    if (f->direct || f->depth == 0) { /* the same text goes on, or it is junk */
         const char *lt = memchr(c->p, '<', (size_t)(c->end - c->p));
         return direct_text(f, c, lt ? lt : c->end);
     }

@@ -72,7 +72,9 @@ static inline void fuzz_feed(const uint8_t *data, size_t size)
     size_t n = size - 1, step = (size_t)(data[0] & 31) + 1;
     fuzz_parse(&whole, &a, s, n, n);
     fuzz_parse(&pieces, &b, s, n, step);
-    MUST(a.status == b.status && a.items == b.items && a.repairs == b.repairs);
+    /* How often a hopeless document was mended may depend on the split, whether it was
+     * not. */
+    MUST(a.status == b.status && a.items == b.items && a.wellformed == b.wellformed);
     MUST(str_eq(buf_str(&whole), buf_str(&pieces)));
     buf_free(&whole);
     buf_free(&pieces);
