@@ -218,7 +218,7 @@ int xml_on_text(struct xml_filter *f, struct cursor *c)
 {
     if (f->hold.n) {
         int r = xml_on_held_small_token(f, c);
-        if (r || f->hold.n)
+        if (r || f->hold.n || c->p == c->end)
             return r;
     }
     if (*c->p == '<') {
