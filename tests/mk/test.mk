@@ -25,4 +25,8 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIB)
 $(B)/tests/fuzz/%.o: OWN += -Itests
 fuzz: $(FUZZ)
 
+# What the stage "checks" of tests/run makes: CHECKS always (other files add theirs), DATA_CHECKS
+# when the shared test data is there.
+DATA_CHECKS := score check-parse
+
 .PHONY: demo test e2e fuzz
