@@ -228,7 +228,7 @@ static int put_path(struct buf *out, const struct parts *base, const struct part
     if (own || (ref->path.n && ref->path.s[0] == '/'))
         return put_without_dots(out, ref->path);
     if (ref->path.n == 0)
-        return buf_put_str(out, base->path);
+        return put_without_dots(out, base->path); /* the base may be anything */
     buf_init(&merged, out->max);
     int r = merge(&merged, base, ref);
     if (r == 0)

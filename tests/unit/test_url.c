@@ -106,6 +106,7 @@ static void resolves_what_feeds_carry(void **state)
         { "https://example.org/", "//cdn.example.org/x", "https://cdn.example.org/x" },
         { "https://example.org/a b/c", "d", "https://example.org/a%20b/d" },
         { "https://example.org/", "|date", "https://example.org/|date" },
+        { "https://example.org/a/../b", "#c", "https://example.org/b#c" },
         { "http://[::1]:80/a", "b", "http://[::1]:80/b" },
     };
     check(rows, N(rows));
