@@ -205,3 +205,19 @@ int poller_alert_add(struct alerts *to, const struct config_watch *watch,
     to->key[to->n++] = *key;
     return 0;
 }
+
+int poller_alerts_move(struct alerts *to, struct alerts *from)
+{
+    while (from->n) {
+        if (reserve(to) < 0)
+            return -ENOMEM;
+        to->alert[to->n] = from->alert[0];
+        to->key[to->n] = from->key[0];
+        to->text[to->n++] = from->text[0];
+        from->n--;
+        memmove(from->alert, from->alert + 1, from->n * sizeof *from->alert);
+        memmove(from->key, from->key + 1, from->n * sizeof *from->key);
+        memmove(from->text, from->text + 1, from->n * sizeof *from->text);
+    }
+    return 0;
+}

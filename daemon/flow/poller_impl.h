@@ -57,6 +57,14 @@ struct alerts { /* alerts of one job, not yet at the writer */
 };
 void alerts_free(struct alerts *a);
 
+/* An item that only the rest of the document can tell to be new (seen.h): its alerts
+ * wait. */
+struct doubt {
+    struct seen_print print;
+    struct alerts alerts;
+    bool silent;
+};
+
 /* One poll of one feed, from the request to the durable result. */
 struct job {
     struct poller *poller;
@@ -65,7 +73,10 @@ struct job {
     struct seen_window *window;
     struct feed_parse *parse;
     struct alerts alerts;
-    const struct item *item; /* being matched */
+    struct doubt *doubt;
+    size_t n_doubts;
+    const struct item *item;    /* being matched */
+    struct alerts *item_alerts; /* where its alerts go */
     struct seen_key item_key;
     int64_t start_ms, now_ms; /* mono; UTC of the bytes being parsed */
     int64_t due_ms;           /* mono: when the feed is due again */

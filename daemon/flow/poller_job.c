@@ -30,10 +30,20 @@ void alerts_free(struct alerts *a)
     *a = (struct alerts){ 0 };
 }
 
+static void doubts_free(struct job *j)
+{
+    for (size_t i = 0; i < j->n_doubts; i++)
+        alerts_free(&j->doubt[i].alerts);
+    free(j->doubt);
+    j->doubt = NULL;
+    j->n_doubts = 0;
+}
+
 void job_free(struct job *j)
 {
     if (!j)
         return;
+    doubts_free(j);
     feed_parse_free(j->parse);
     seen_window_free(j->window);
     alerts_free(&j->alerts);
@@ -138,11 +148,8 @@ static int on_hit(void *ctx, uint32_t rule_id, const struct match_span *spans, s
 
     if (!snapshot_watch_covers(watch, conf->name, conf->group))
         return 0;
-    int r = poller_alert_add(&j->alerts, watch, conf->name, j->item, &j->item_key,
-                             clock_utc_ms(), spans, n, &j->poller->work);
-    if (r == 0)
-        j->n_alerts++;
-    return r;
+    return poller_alert_add(j->item_alerts, watch, conf->name, j->item, &j->item_key,
+                            clock_utc_ms(), spans, n, &j->poller->work);
 }
 
 /* First contact is silent, but for items that are known to be young enough. */
@@ -159,7 +166,9 @@ static bool is_silent(const struct job *j, const struct item *item)
     return when != ITEM_NO_TIME && j->now_ms / 1000 - when > max_age;
 }
 
-static int match(struct job *j, const struct item *item, const struct feed_info *info)
+/* Match `item` against every rule; its alerts go to `to`. */
+static int match(struct job *j, const struct item *item, const struct feed_info *info,
+                 const struct seen_key *key, struct alerts *to)
 {
     const struct config_feed *conf = j->feed->conf;
     struct match_input in = {
@@ -177,37 +186,76 @@ static int match(struct job *j, const struct item *item, const struct feed_info 
     };
 
     j->item = item;
+    j->item_key = *key;
+    j->item_alerts = to;
     int r = match_item(j->snap->rules, j->poller->scratch, &in, on_hit, j);
     j->item = NULL;
     return r;
 }
 
-static int on_item(void *ctx, const struct item *item, const struct feed_info *info)
+/* Keep an item whose newness the rest of the document decides, with its alerts. */
+static int hold(struct job *j, const struct item *item, const struct feed_info *info,
+                const struct seen_print *print, bool silent)
 {
-    struct job *j = ctx;
+    struct doubt *more = realloc(j->doubt, (j->n_doubts + 1) * sizeof *more);
+
+    if (!more)
+        return -ENOMEM;
+    j->doubt = more;
+    struct doubt *d = &more[j->n_doubts++];
+    *d = (struct doubt){ .print = *print, .silent = silent };
+    return silent ? 0 : match(j, item, info, &print->key, &d->alerts);
+}
+
+static int judge(struct job *j, const struct item *item, const struct feed_info *info)
+{
     struct seen_print print;
     enum seen_verdict verdict;
+    bool silent = is_silent(j, item);
 
     int r = seen_print(&print, item, &j->poller->work);
     if (r == 0)
         r = seen_judge(j->window, &print, (int32_t)(j->now_ms / 1000 / DAY_S), &verdict);
-    if (r < 0) {
-        j->fault = r;
+    if (r < 0)
         return r;
-    }
     j->window_dirty = true;
+    if (verdict == SEEN_DOUBT)
+        return hold(j, item, info, &print, silent);
     if (verdict != SEEN_NEW)
         return 0;
     j->n_new++;
-    if (is_silent(j, item)) {
-        j->n_silent++;
-        return 0;
-    }
-    j->item_key = print.key;
-    r = match(j, item, info);
+    j->n_silent += silent;
+    return silent ? 0 : match(j, item, info, &print.key, &j->alerts);
+}
+
+static int on_item(void *ctx, const struct item *item, const struct feed_info *info)
+{
+    struct job *j = ctx;
+    size_t before = j->alerts.n;
+
+    int r = judge(j, item, info);
+    j->n_alerts += (uint32_t)(j->alerts.n - before);
     if (r < 0)
         j->fault = r;
     return r;
+}
+
+/* The document has ended: the items in doubt are new or they are not. */
+static void settle(struct job *j, bool whole)
+{
+    for (size_t i = 0; i < j->n_doubts && !j->fault; i++) {
+        struct doubt *d = &j->doubt[i];
+
+        if (seen_settle(j->window, &d->print, whole) != SEEN_NEW)
+            continue;
+        j->n_new++;
+        j->n_silent += d->silent;
+        j->n_alerts += (uint32_t)d->alerts.n;
+        int r = poller_alerts_move(&j->alerts, &d->alerts);
+        if (r < 0)
+            j->fault = r;
+    }
+    doubts_free(j);
 }
 
 /* --- the fetch --- */
@@ -238,8 +286,10 @@ static int on_start(void *ctx, struct str content_type, struct str final_url)
         j->first_contact = true;
         r = seen_window_new(&j->window, NULL, 0);
     }
-    if (r == 0)
+    if (r == 0) {
+        seen_window_hold(j->window);
         r = feed_parse_new(&j->parse, &opt, on_item, j);
+    }
     if (r < 0)
         j->fault = r;
     return r;
@@ -364,6 +414,7 @@ static void note_body(struct job *j, const struct fetch_result *r)
     bool arrived = r->outcome == FETCH_NEW_BODY || r->outcome == FETCH_ENDED;
     bool whole = arrived && parsed.status == FEED_WHOLE;
 
+    settle(j, whole);
     s->items += j->n_new;
     s->alerts += j->n_alerts;
     if (parsed.items) {

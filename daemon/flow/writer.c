@@ -148,6 +148,12 @@ static void commit_batch(struct writer *w, struct batch *b)
     int alerts = 0;
 
     int r = commit(w, b->change, b->n_changes, b->cursor, b->n_cursors);
+    if (r == -EUCLEAN) {
+        log_event(LOG_LEVEL_ERROR, "store_damaged",
+                  "why=%s note=\"ending; the next start moves the file aside\"",
+                  log_quote(store_why(w->store)));
+        _exit(EXIT_FAILURE); /* nothing in memory is worth more than what is on disk */
+    }
     for (size_t i = 0; i < b->n; i++)
         b->request[i]->result = r;
     if (r < 0 && !may_pass(r))

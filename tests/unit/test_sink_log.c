@@ -345,21 +345,31 @@ static void says_why_it_cannot_open(void **state)
     assert_non_null(strstr(why.s, "/proc/nowhere/alerts.log: "));
 }
 
-/* Kill a writer at random instants: after each, the log goes on with no gap, no repeat.
- */
+static off_t size_of_log(void)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
+/* Kill a writer at random instants after it began to write: each time the log goes on
+ * with no gap and no repeat. */
 static void survives_kill_at_any_time(void **state)
 {
     (void)state;
     for (int round = 0; round < 30; round++) {
+        off_t before = size_of_log();
         pid_t pid = fork();
         if (pid == 0) {
             opens();
             int64_t next = delivered() < 0 ? 1 : delivered() + 1;
-            for (; next < 15000; next += 7)
+            for (; next < 1000000; next += 7)
                 deliver(next, next + 6);
             pause();
         }
-        usleep((useconds_t)(2000 + rand() % 8000));
+        for (int i = 0; i < 100000 && size_of_log() <= before; i++)
+            usleep(100);
+        usleep((useconds_t)(rand() % 8000));
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
     }
