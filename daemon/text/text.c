@@ -135,17 +135,22 @@ static inline void put_token(struct text *t, size_t fold_off, size_t fold_end,
     k->hash = hash_padded(t->fold + fold_off, fold_end - fold_off);
 }
 
-/* Put the pending cluster into canonical order; its parts then share its source. */
+/* Put the pending cluster into canonical order; parts that moved or merged then share
+ * its source. */
 static void compose_pending(struct folder *f)
 {
     uint32_t cp[PENDING * 4];
-    size_t n = 0;
+    size_t n = 0, same = 0;
 
     for (size_t i = 0; i < f->n_pending; i++)
         n += text_decompose_cp(f->pending[i].cp, cp + n);
     n = text_compose_all(cp, n);
     if (n > PENDING)
         n = PENDING;
+    while (same < n && same < f->n_pending && cp[same] == f->pending[same].cp)
+        same++;
+    if (same == n && same == f->n_pending)
+        return;
     for (size_t i = 0; i < n; i++)
         f->pending[i] = (struct pending){ cp[i], f->pending[0].from, f->pending_end };
     f->n_pending = n;
@@ -241,19 +246,14 @@ static void add_letter(struct folder *f, uint32_t e, uint32_t cp, uint32_t from,
 static void add_mark(struct folder *f, uint32_t e, uint32_t cp, uint32_t from,
                      uint32_t to)
 {
-    unsigned class = e & TEXT_CLASS_MASK;
+    uint32_t rest = e & ~(uint32_t)TEXT_CLASS_MASK;
 
-    if (f->open && f->base == TEXT_STRIP) {
-        f->src_end = to; /* removed */
-    } else if (f->open) {
-        if (f->n_pending == 0)
-            f->cluster = TEXT_OTHER;
-        add_pending(f, cp, from, to);
-    } else if (f->n_pending) { /* after a character of a run */
-        add_letter(f, (e & ~(uint32_t)TEXT_CLASS_MASK) | TEXT_RUN, cp, from, to);
-    } else if (class == TEXT_MARK_OTHER) {
-        add_letter(f, (e & ~(uint32_t)TEXT_CLASS_MASK) | TEXT_OTHER, cp, from, to);
-    }
+    if (f->open && f->base == TEXT_STRIP)
+        f->src_end = to;               /* removed */
+    else if (!f->open && f->n_pending) /* after a character of a run */
+        add_letter(f, rest | TEXT_RUN, cp, from, to);
+    else if (f->open || (e & TEXT_CLASS_MASK) == TEXT_MARK_OTHER)
+        add_letter(f, rest | TEXT_OTHER, cp, from, to);
 }
 
 static void add_folded(struct folder *f, uint32_t e, uint32_t cp, uint32_t from,

@@ -12,3 +12,9 @@ $(B)/gen/text_tables.h: $(B)/gen/text_gen
 	$(Q)$(B)/gen/text_gen >$@.new && mv $@.new $@
 
 $(B)/daemon/text/text_fold.o: $(B)/gen/text_tables.h
+
+# The slow reference that the tests compare with.
+REFERENCE := $(B)/tests/unit/match_reference_text.o $(B)/tests/unit/match_reference.o
+$(B)/tests/test_text $(B)/tests/test_match_property: $(REFERENCE)
+$(B)/tests/test_text $(B)/tests/test_match_property: PKGLIB += $(LIB) -lutf8proc
+$(B)/tests/test_match_property: $(B)/tests/unit/match_random.o
