@@ -54,9 +54,19 @@ void match_set_free(struct match_set *set);
 int match_scratch_new(struct match_scratch **out);
 void match_scratch_free(struct match_scratch *s);
 
-/* How often a regex ran into its limits, which counts as no match, since the beginning.
- */
+/* What the items so far came to. */
+struct match_counts {
+    unsigned long items;
+    unsigned long candidates; /* rules looked at */
+    unsigned long evaluated;  /* of those, whose tree was walked */
+    unsigned long hits;
+    unsigned long regex_limits; /* regexes that ran into their limits: no match */
+};
+const struct match_counts *match_scratch_counts(const struct match_scratch *s);
 unsigned long match_scratch_regex_limits(const struct match_scratch *s);
+
+/* Bytes of memory that the set takes, the code of its regexes aside. */
+size_t match_set_bytes(const struct match_set *set);
 
 /* A rule that holds.  Its spans are valid during the call; non-zero stops.
  *

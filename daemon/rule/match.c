@@ -77,6 +77,36 @@ static struct ranked *ranked_rules(const struct match_rule *rules, size_t n, boo
     return order;
 }
 
+static size_t trim(void *array, size_t *cap, size_t n, size_t size)
+{
+    void **a = array;
+    void *p = n ? realloc(*a, n * size) : NULL;
+
+    if (p) {
+        *a = p;
+        *cap = n;
+    }
+    return *cap * size;
+}
+
+/* Give back what growing took too much of, and add up the rest. */
+static void shrink(struct match_set *s)
+{
+    size_t cap = s->dict.cap;
+
+    s->bytes = sizeof *s + s->n_rules * (sizeof *s->ids + sizeof *s->code);
+    s->bytes += trim(&s->codes.v, &s->codes.cap, s->codes.n, sizeof(uint32_t));
+    s->bytes += trim(&s->postings.v, &s->postings.cap, s->postings.n, sizeof(uint32_t));
+    s->bytes += trim(&s->always.v, &s->always.cap, s->always.n, sizeof(uint32_t));
+    s->bytes += trim(&s->symbols.v, &s->symbols.cap, s->symbols.n, sizeof(uint32_t));
+    s->bytes += trim(&s->leaves, &s->leaves_cap, s->n_leaves, sizeof *s->leaves);
+    s->bytes += trim(&s->elements, &s->elements_cap, s->n_elements, sizeof *s->elements);
+    s->bytes += trim(&s->dict.terms, &cap, s->dict.n, sizeof *s->dict.terms);
+    s->bytes += trim(&s->dict.text, &s->dict.text_cap, s->dict.text_n, 1);
+    s->bytes += (s->dict.bucket_mask + 1ul) * sizeof *s->dict.buckets;
+    s->bytes += s->prefix_lengths ? PREFIX_SLOTS * sizeof *s->prefix_lengths : 0;
+}
+
 int match_set_new(struct match_set **out, const struct match_rule *rules, size_t n,
                   struct buf *why, size_t *bad)
 {
@@ -103,6 +133,8 @@ int match_set_new(struct match_set **out, const struct match_rule *rules, size_t
         r = index_rules(&c);
     if (r == 0)
         r = dict_freeze(&c.set->dict);
+    if (r == 0)
+        shrink(c.set);
 out:
     free(order);
     text_done(&c.text);
@@ -157,7 +189,17 @@ void match_scratch_free(struct match_scratch *s)
 
 unsigned long match_scratch_regex_limits(const struct match_scratch *s)
 {
-    return s->regex_limits;
+    return s->counts.regex_limits;
+}
+
+const struct match_counts *match_scratch_counts(const struct match_scratch *s)
+{
+    return &s->counts;
+}
+
+size_t match_set_bytes(const struct match_set *set)
+{
+    return set->bytes;
 }
 
 static int add_hit(struct match_scratch *s, uint32_t rule)
@@ -169,15 +211,23 @@ static int add_hit(struct match_scratch *s, uint32_t rule)
     return r;
 }
 
+static bool evaluate(struct match_scratch *s, uint32_t rule)
+{
+    s->counts.evaluated++;
+    return code_holds(s, s->set->codes.v + s->set->code[rule]);
+}
+
 /* The rules that are looked up by one term that the item has. */
 static int scan_postings(struct match_scratch *s, const struct term *t)
 {
     const struct match_set *set = s->set;
     const uint32_t *p = set->postings.v + t->posting, *end = p + t->posting_n;
+    unsigned long candidates = 0;
     int r = 0;
 
     while (r == 0 && p < end) {
         uint32_t header = *p++, n = header >> 1 & MAX_FILTERS;
+        candidates++;
         const uint32_t *filter = p;
         bool holds = true;
         p += n;
@@ -185,9 +235,10 @@ static int scan_postings(struct match_scratch *s, const struct term *t)
             holds = has_term(s, filter[i]);
         if (!holds)
             continue;
-        if ((header & 1) || code_holds(s, set->codes.v + set->code[header >> 5]))
+        if ((header & 1) || evaluate(s, header >> 5))
             r = add_hit(s, header >> 5);
     }
+    s->counts.candidates += candidates;
     return r;
 }
 
@@ -200,7 +251,7 @@ static int find_hits(struct match_scratch *s)
     for (size_t i = 0; r == 0 && i < s->n_present; i++)
         r = scan_postings(s, &set->dict.terms[s->present[i].term]);
     for (size_t i = 0; r == 0 && i < set->always.n; i++)
-        if (code_holds(s, set->codes.v + set->code[set->always.v[i]]))
+        if (evaluate(s, set->always.v[i]))
             r = add_hit(s, set->always.v[i]);
     return r;
 }
@@ -239,6 +290,7 @@ static int report_hits(struct match_scratch *s, match_hit_fn *on_hit, void *ctx)
         uint32_t rule = s->hits[i];
         if (i && s->hits[i - 1] == rule)
             continue;
+        s->counts.hits++;
         r = code_spans(s, set->codes.v + set->code[rule]);
         if (r == 0)
             r = on_hit(ctx, set->ids[rule], s->spans, s->n_spans);
@@ -254,6 +306,7 @@ int match_item(const struct match_set *set, struct match_scratch *s,
     s->set = set;
     s->in = in;
     s->error = 0;
+    s->counts.items++;
     s->found.n = 0;
     r = item_read(s);
     if (r == 0)

@@ -193,6 +193,7 @@ struct match_set {
     uint64_t short_prefixes;  /* those shorter than PREFIX_BYTES */
     uint32_t fields;          /* bit f: words of enum rule_field f are looked up */
     bool has_pairs;
+    size_t bytes; /* of memory, regexes aside */
 };
 
 static inline uint32_t prefix_slot(const char *bytes)
@@ -293,7 +294,7 @@ struct match_scratch {
     uint32_t *sorted;    /* spare room to sort hits */
     size_t sorted_cap;
     void *regex_data, *regex_context, *regex_stack;
-    unsigned long regex_limits;
+    struct match_counts counts;
     int error; /* -ENOMEM sticks */
 };
 

@@ -96,7 +96,7 @@ static void find_in(struct match_scratch *s, const struct leaf *leaf, uint32_t s
         if (r == PCRE2_ERROR_NOMATCH)
             return;
         if (r < 0) {
-            s->regex_limits++;
+            s->counts.regex_limits++;
             return;
         }
         const size_t *range = pcre2_get_ovector_pointer(s->regex_data);
@@ -115,7 +115,7 @@ static void find_in(struct match_scratch *s, const struct leaf *leaf, uint32_t s
 void regex_find(struct match_scratch *s, const struct leaf *leaf)
 {
     size_t before = s->found.n;
-    unsigned long limits = s->regex_limits;
+    unsigned long limits = s->counts.regex_limits;
 
     if (make_room(s) < 0) {
         s->error = -ENOMEM;
@@ -124,8 +124,8 @@ void regex_find(struct match_scratch *s, const struct leaf *leaf)
     for (uint32_t i = 0; i < s->n_segments; i++)
         if (segment_in(&s->segments[i], leaf->node->field))
             find_in(s, leaf, i);
-    if (s->regex_limits > limits) { /* hit its limit: counts as no match */
+    if (s->counts.regex_limits > limits) { /* hit its limit: counts as no match */
         s->found.n = before;
-        s->regex_limits = limits + 1;
+        s->counts.regex_limits = limits + 1;
     }
 }

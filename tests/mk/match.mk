@@ -18,3 +18,23 @@ REFERENCE := $(B)/tests/unit/match_reference_text.o $(B)/tests/unit/match_refere
 $(B)/tests/test_text $(B)/tests/test_match_property: $(REFERENCE)
 $(B)/tests/test_text $(B)/tests/test_match_property: PKGLIB += $(LIB) -lutf8proc
 $(B)/tests/test_match_property: $(B)/tests/unit/match_random.o
+
+## make bench-match what matching costs, at 10 to 1,000,000 rules
+$(B)/bench/bench_match: $(B)/tests/bench/bench_match.o $(B)/tests/bench/bench_items.o
+$(B)/bench/bench_text: $(B)/tests/bench/bench_text.o $(B)/tests/bench/bench_items.o
+$(B)/bench/bench_text: PKGLIB += -lutf8proc $(shell $(PKG_CONFIG) --libs icu-uc icu-i18n 2>/dev/null)
+$(B)/bench/bench_match $(B)/bench/bench_text: $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWNLD) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(PKGLIB)
+
+$(B)/shared/.stamp:
+	@test -x '$(FEEDWATCH_SHARED)/tools/unpack' || \
+	    { echo 'No test data: FEEDWATCH_SHARED=$(FEEDWATCH_SHARED) has no tools/unpack'; exit 1; }
+	@mkdir -p $(B)/shared
+	$(Q)'$(FEEDWATCH_SHARED)/tools/unpack' $(B)/shared
+
+bench-match: $(B)/bench/bench_match $(B)/shared/.stamp
+	@$< $(B)/shared/polls $(RULES)
+
+.PHONY: bench-match

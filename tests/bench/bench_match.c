@@ -1,0 +1,302 @@
+/* What matching costs: rules and items from a seed and from real feeds.
+ *     bench_match DIR [RULES...]      DIR: what tools/unpack laid out */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <malloc.h>
+#include "bench_items.h"
+#include "text.h"
+
+enum {
+    STOP = 400,    /* words too common for anybody to watch: the, of, and, ... */
+    COMMON = 1000, /* the adversarial rules are made of that many commonest words */
+    ITEMS = 4000,
+    ROUNDS = 5,
+};
+
+struct rules {
+    struct match_rule *rule;
+    struct rule_node *nodes;
+    struct rule_node **children;
+    size_t n, n_nodes, n_children;
+    size_t text_bytes;
+};
+
+static struct bench_items items;
+static struct rule_node *leaf_of;  /* one shared leaf a word */
+static struct rule_node *title_of; /* the same of title: */
+static uint64_t seed;
+
+static struct rule_node *node(struct rules *r, enum rule_op op, size_t children)
+{
+    struct rule_node *n = &r->nodes[r->n_nodes++];
+
+    *n = (struct rule_node){ .op = op, .child = r->children + r->n_children };
+    n->n_children = children;
+    r->n_children += children;
+    return n;
+}
+
+/* A word by its natural frequency, the very common ones left out; or one of the common.
+ */
+static uint32_t draw(bool adversarial)
+{
+    if (adversarial)
+        return bench_below(&seed, COMMON);
+    for (;;) {
+        uint32_t w = items.word[bench_below(&seed, (uint32_t)items.n_tokens)];
+        if (w >= STOP && items.words[w].text.n > 1)
+            return w;
+    }
+}
+
+/* Two neighbouring words of some item. */
+static struct rule_node *phrase(struct rules *r)
+{
+    struct rule_node *n = node(r, RULE_WORDS, 0);
+    char *text = malloc(200);
+    uint32_t at = bench_below(&seed, (uint32_t)items.n_tokens - 1);
+
+    while (items.word[at] < STOP || items.word[at + 1] < STOP)
+        at = bench_below(&seed, (uint32_t)items.n_tokens - 1);
+    int len = snprintf(text, 200, "%s %s", items.words[items.word[at]].text.s,
+                       items.words[items.word[at + 1]].text.s);
+    n->text = (struct str){ text, (size_t)len < 200 ? (size_t)len : 199 };
+    n->quoted = true;
+    r->text_bytes += n->text.n + 2;
+    return n;
+}
+
+static struct rule_node *word(struct rules *r, bool adversarial)
+{
+    uint32_t w = draw(adversarial);
+
+    r->text_bytes += items.words[w].text.n + 1;
+    return &leaf_of[w];
+}
+
+static struct rule_node *near(struct rules *r, bool adversarial)
+{
+    struct rule_node *n = node(r, RULE_NEAR, 2);
+
+    n->number = 5;
+    n->child[0] = word(r, adversarial);
+    n->child[1] = word(r, adversarial);
+    r->text_bytes += 7;
+    return n;
+}
+
+static struct rule_node *either(struct rules *r, bool adversarial)
+{
+    struct rule_node *n = node(r, RULE_OR, 2);
+
+    n->child[0] = word(r, adversarial);
+    n->child[1] = word(r, adversarial);
+    r->text_bytes += 5;
+    return n;
+}
+
+static struct rule_node *without(struct rules *r, bool adversarial)
+{
+    struct rule_node *n = node(r, RULE_NOT, 1);
+
+    n->child[0] = word(r, adversarial);
+    r->text_bytes += 1;
+    return n;
+}
+
+static struct rule_node *title(struct rules *r, bool adversarial)
+{
+    uint32_t w = draw(adversarial);
+
+    r->text_bytes += items.words[w].text.n + 7;
+    return &title_of[w];
+}
+
+static struct rule_node *prefix(struct rules *r)
+{
+    struct rule_node *n = node(r, RULE_PREFIX, 0);
+    struct str s;
+
+    do
+        s = items.words[draw(false)].text;
+    while (s.n < 5);
+    while (s.n > 5 && ((unsigned char)s.s[s.n - 1] & 0xC0) == 0x80)
+        s.n--;
+    n->text = (struct str){ s.s, s.n > 7 ? s.n - 2 : s.n };
+    r->text_bytes += n->text.n + 2;
+    return n;
+}
+
+/* 2 to 5 terms; most rules are plain conjunctions, some use each of the operators. */
+static struct rule_node *make_rule(struct rules *r, bool adversarial)
+{
+    size_t n = 2 + bench_below(&seed, 4);
+    uint32_t kind = adversarial ? 99 : bench_below(&seed, 100);
+    struct rule_node *and = node(r, RULE_AND, n);
+
+    for (size_t i = 0; i < n; i++) {
+        struct rule_node *part = NULL;
+        if (i == 1 && kind < 15)
+            part = either(r, adversarial);
+        else if (i == 1 && kind < 23)
+            part = without(r, adversarial);
+        else if (i == 1 && kind < 30)
+            part = phrase(r);
+        else if (i == 1 && kind < 34)
+            part = near(r, adversarial);
+        else if (i == 1 && kind < 37)
+            part = title(r, adversarial);
+        else if (i == 1 && kind < 40)
+            part = prefix(r);
+        else
+            part = word(r, adversarial);
+        and->child[i] = part;
+    }
+    return and;
+}
+
+static void make_rules(struct rules *r, size_t n, bool adversarial)
+{
+    *r = (struct rules){ .n = n };
+    r->rule = malloc(n * sizeof *r->rule);
+    r->nodes = malloc(n * 3 * sizeof *r->nodes);
+    r->children = malloc(n * 8 * sizeof *r->children);
+    if (!r->rule || !r->nodes || !r->children)
+        abort();
+    seed = 0x9E3779B97F4A7C15;
+    for (size_t i = 0; i < n; i++)
+        r->rule[i] = (struct match_rule){ (uint32_t)i, make_rule(r, adversarial) };
+}
+
+static void free_rules(struct rules *r)
+{
+    free(r->rule);
+    free(r->nodes);
+    free(r->children);
+}
+
+static int on_hit(void *ctx, uint32_t id, const struct match_span *spans, size_t n)
+{
+    uint64_t *sum = ctx;
+
+    *sum += id + n + (n ? spans[0].offset : 0);
+    return 0;
+}
+
+/* The floor: fold and tokenise the same items.  Microseconds an item. */
+static double fold_only(void)
+{
+    struct text t = { 0 };
+    double best = 1e30;
+
+    for (int round = 0; round < ROUNDS * 4; round++) {
+        double from = bench_now_us();
+        for (size_t i = 0; i < items.n; i++) {
+            text_clear(&t);
+            if (text_add(&t, items.item[i].title) < 0 ||
+                text_add(&t, items.item[i].summary) < 0)
+                abort();
+        }
+        double us = (bench_now_us() - from) / (double)items.n;
+        best = us < best ? us : best;
+    }
+    text_done(&t);
+    return best;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double once(const struct match_set *set, struct match_scratch *s, double *each)
+{
+    uint64_t sum = 0;
+    double begin = bench_now_us(), from = begin;
+
+    for (size_t i = 0; i < items.n; i++) {
+        if (match_item(set, s, &items.item[i], on_hit, &sum) < 0)
+            abort();
+        if (each) {
+            double now = bench_now_us();
+            each[i] = now - from;
+            from = now;
+        }
+    }
+    __asm__ volatile("" : : "r"(sum));
+    return (bench_now_us() - begin) / (double)items.n;
+}
+
+static void run(size_t n, bool adversarial, double fold)
+{
+    struct rules r;
+    struct match_set *set;
+    struct match_scratch *s;
+    double *each = malloc(items.n * sizeof *each), best = 1e30;
+
+    make_rules(&r, n, adversarial);
+    double from = bench_now_us();
+    if (match_set_new(&set, r.rule, n, NULL, NULL) < 0 || match_scratch_new(&s) < 0 ||
+        !each)
+        abort();
+    double compile_ms = (bench_now_us() - from) / 1e3;
+    (void)once(set, s, NULL);
+    struct match_counts before = *match_scratch_counts(s);
+    (void)once(set, s, each);
+    struct match_counts c = *match_scratch_counts(s);
+    for (int round = 0; round < ROUNDS; round++) {
+        double us = once(set, s, NULL);
+        best = us < best ? us : best;
+    }
+    qsort(each, items.n, sizeof *each, ascending);
+    double candidates = (double)(c.candidates - before.candidates) / (double)items.n;
+    double hits = (double)(c.hits - before.hits) / (double)items.n;
+    printf("%8zu %-8s %8.2f %7.1f %7.1f %9.1f %8.2f %9.1f %9.1f %8.1f %8.0f %6.1f\n", n,
+           adversarial ? "common" : "natural", best, best / fold,
+           each[items.n * 99 / 100], candidates, hits,
+           candidates > 0 ? (best - fold) * 1e3 / candidates : 0,
+           hits > 0 ? (best - fold) * 1e3 / hits : 0,
+           (double)match_set_bytes(set) / (double)n, compile_ms,
+           (double)r.text_bytes / (double)n);
+    fflush(stdout);
+    match_scratch_free(s);
+    match_set_free(set);
+    free_rules(&r);
+    free(each);
+}
+
+int main(int argc, char **argv)
+{
+    static const size_t sizes[] = { 10, 1000, 10000, 100000, 1000000 };
+
+    if (argc < 2 || bench_items_read(&items, argv[1], ITEMS) < 0) {
+        fprintf(stderr, "bench_match: no feeds under %s: is FEEDWATCH_SHARED right?\n",
+                argc < 2 ? "(nothing)" : argv[1]);
+        return 2;
+    }
+    leaf_of = calloc(items.n_words, sizeof *leaf_of);
+    title_of = calloc(items.n_words, sizeof *title_of);
+    if (!leaf_of || !title_of)
+        return 2;
+    for (size_t i = 0; i < items.n_words; i++) {
+        leaf_of[i] = (struct rule_node){ .op = RULE_WORDS, .text = items.words[i].text };
+        title_of[i] = leaf_of[i];
+        title_of[i].field = RULE_TITLE;
+    }
+    double fold = fold_only();
+    printf("%zu items of %.0f words, %.0f bytes; %zu different words\n", items.n,
+           (double)items.n_tokens / (double)items.n,
+           (double)items.bytes / (double)items.n, items.n_words);
+    printf("fold and tokenise: %.2f us an item, %.0f MB/s\n\n", fold,
+           (double)items.bytes / (double)items.n / fold);
+    printf("%8s %-8s %8s %7s %7s %9s %8s %9s %9s %8s %8s %6s\n", "rules", "words",
+           "us/item", "x fold", "p99 us", "cand/item", "hit/item", "ns/cand", "ns/hit",
+           "B/rule", "ms comp", "B text");
+    for (int adversarial = 0; adversarial < 2; adversarial++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+            if (argc == 2 || strtoul(argv[2], NULL, 10) == sizes[i])
+                run(sizes[i], adversarial, fold);
+    return 0;
+}
