@@ -16,16 +16,26 @@ void match_set_free(struct match_set *set)
         if (set->leaves[i].regex)
             regex_free(&set->leaves[i]);
     dict_free(&set->dict);
-    free(set->ids);
-    free(set->code);
     free(set->codes.v);
-    free(set->postings.v);
+    free(set->heads);
+    free(set->bodies.v);
     free(set->always.v);
     free(set->leaves);
     free(set->elements);
     free(set->symbols.v);
     free(set->prefix_lengths);
     free(set);
+}
+
+/* The first term is the one that every item has. */
+static int compile_always(struct compiler *c)
+{
+    char none[TERM_HEAD] = { 0 };
+    uint32_t id;
+    int r =
+        dict_add(&c->set->dict, (struct str){ none, 0 }, 0, TERM_ALWAYS, RULE_ANY, &id);
+
+    return r < 0 ? r : numbers_add(&c->uses, 0);
 }
 
 struct ranked {
@@ -50,9 +60,9 @@ static int compile_all(struct compiler *c, const struct match_rule *rules,
 
     for (size_t i = 0; r == 0 && i < n; i++) {
         const struct match_rule *rule = &rules[order ? order[i].place : i];
-        set->ids[i] = rule->id;
-        set->code[i] = (uint32_t)set->codes.n;
-        r = compile_rule(c, rule->root);
+        r = numbers_add(&set->codes, rule->id);
+        if (r == 0)
+            r = compile_rule(c, rule->root);
         if (r == -EINVAL && bad)
             *bad = (size_t)(rule - rules);
     }
@@ -94,9 +104,9 @@ static void shrink(struct match_set *s)
 {
     size_t cap = s->dict.cap;
 
-    s->bytes = sizeof *s + s->n_rules * (sizeof *s->ids + sizeof *s->code);
+    s->bytes = sizeof *s + (s->n_heads + 1) * sizeof *s->heads;
     s->bytes += trim(&s->codes.v, &s->codes.cap, s->codes.n, sizeof(uint32_t));
-    s->bytes += trim(&s->postings.v, &s->postings.cap, s->postings.n, sizeof(uint32_t));
+    s->bytes += trim(&s->bodies.v, &s->bodies.cap, s->bodies.n, sizeof(uint32_t));
     s->bytes += trim(&s->always.v, &s->always.cap, s->always.n, sizeof(uint32_t));
     s->bytes += trim(&s->symbols.v, &s->symbols.cap, s->symbols.n, sizeof(uint32_t));
     s->bytes += trim(&s->leaves, &s->leaves_cap, s->n_leaves, sizeof *s->leaves);
@@ -117,18 +127,18 @@ int match_set_new(struct match_set **out, const struct match_rule *rules, size_t
     int r = -ENOMEM;
 
     buf_init(&unused, 1024);
-    if (n >= MAX_RULES)
+    if (n >= UINT32_MAX / 8)
         return -ENOMEM;
     c.set = calloc(1, sizeof *c.set);
     if (!c.set)
         return -ENOMEM;
     c.set->n_rules = n;
-    c.set->ids = malloc((n + 1) * sizeof *c.set->ids);
-    c.set->code = malloc((n + 1) * sizeof *c.set->code);
     order = ranked_rules(rules, n, &sorted);
-    if (!c.set->ids || !c.set->code || (!sorted && !order))
+    if (!sorted && !order)
         goto out;
-    r = compile_all(&c, rules, order, n, bad);
+    r = compile_always(&c);
+    if (r == 0)
+        r = compile_all(&c, rules, order, n, bad);
     if (r == 0)
         r = index_rules(&c);
     if (r == 0)
@@ -175,7 +185,10 @@ void match_scratch_free(struct match_scratch *s)
     free(s->present);
     free(s->present_table);
     free(s->links);
+    free(s->passed);
+    free(s->maybe.v);
     free(s->hits);
+    free(s->places.v);
     free(s->sorted);
     free(s->found.v);
     free(s->near_first.v);
@@ -202,43 +215,69 @@ size_t match_set_bytes(const struct match_set *set)
     return set->bytes;
 }
 
-static int add_hit(struct match_scratch *s, uint32_t rule)
+static int add_hits_room(struct match_scratch *s, size_t more)
 {
-    int r = array_room((void **)&s->hits, &s->hits_cap, s->n_hits, sizeof *s->hits);
-
-    if (r == 0)
-        s->hits[s->n_hits++] = rule;
-    return r;
+    return array_room((void **)&s->hits, &s->hits_cap, s->n_hits + more, sizeof *s->hits);
 }
 
-static bool evaluate(struct match_scratch *s, uint32_t rule)
+/* A rule that passed its head: do its other filters pass, too? */
+static inline void look_at_body(struct match_scratch *s, const uint32_t *body)
 {
-    s->counts.evaluated++;
-    return code_holds(s, s->set->codes.v + s->set->code[rule]);
+    const uint32_t *filter = body + 2;
+
+    for (uint32_t n = body[0] >> 1; n > 0; n--)
+        if (!has_term(s, *filter++))
+            return;
+    if (body[0] & 1)
+        s->hits[s->n_hits++] = body[1];
+    else
+        s->maybe.v[s->maybe.n++] = body[1];
 }
 
-/* The rules that are looked up by one term that the item has. */
-static int scan_postings(struct match_scratch *s, const struct term *t)
+/* The rules that are looked up by one term that the item has.  Most fail by their head:
+ * without a branch, so that it costs the same whatever the item has. */
+static int scan(struct match_scratch *s, const struct term *t)
 {
     const struct match_set *set = s->set;
-    const uint32_t *p = set->postings.v + t->posting, *end = p + t->posting_n;
-    unsigned long candidates = 0;
-    int r = 0;
+    const struct head *h = set->heads + t->heads;
+    uint32_t n = t->n_heads, k = 0;
 
-    while (r == 0 && p < end) {
-        uint32_t header = *p++, n = header >> 1 & MAX_FILTERS;
-        candidates++;
-        const uint32_t *filter = p;
-        bool holds = true;
-        p += n;
-        for (uint32_t i = 0; holds && i < n; i++)
-            holds = has_term(s, filter[i]);
-        if (!holds)
-            continue;
-        if ((header & 1) || evaluate(s, header >> 5))
-            r = add_hit(s, header >> 5);
+    if (array_room((void **)&s->passed, &s->passed_cap, n, sizeof *s->passed) < 0)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        s->passed[k] = h[i].ref;
+        k += has_term(s, h[i].filter);
     }
-    s->counts.candidates += candidates;
+    s->counts.candidates += n;
+    if (k == 0)
+        return 0;
+    if (add_hits_room(s, k) < 0 || numbers_room(&s->maybe, k) < 0)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < k; i++) {
+        if (i + 4 < k && !(s->passed[i + 4] & HEAD_SURE))
+            __builtin_prefetch(set->bodies.v + s->passed[i + 4]);
+        if (s->passed[i] & HEAD_SURE)
+            s->hits[s->n_hits++] = s->passed[i] & ~HEAD_SURE;
+        else
+            look_at_body(s, set->bodies.v + s->passed[i]);
+    }
+    return 0;
+}
+
+enum { AHEAD = 8 }; /* rules whose code is called for before it is needed */
+
+static int evaluate(struct match_scratch *s, const uint32_t *rules, size_t n)
+{
+    const uint32_t *codes = s->set->codes.v;
+    int r = add_hits_room(s, n);
+
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        if (i + AHEAD < n)
+            __builtin_prefetch(codes + rules[i + AHEAD]);
+        if (code_holds(s, codes + rules[i] + 1))
+            s->hits[s->n_hits++] = rules[i];
+    }
+    s->counts.evaluated += n;
     return r;
 }
 
@@ -247,12 +286,13 @@ static int find_hits(struct match_scratch *s)
     const struct match_set *set = s->set;
     int r = 0;
 
-    s->n_hits = 0;
+    s->n_hits = s->maybe.n = 0;
     for (size_t i = 0; r == 0 && i < s->n_present; i++)
-        r = scan_postings(s, &set->dict.terms[s->present[i].term]);
-    for (size_t i = 0; r == 0 && i < set->always.n; i++)
-        if (evaluate(s, set->always.v[i]))
-            r = add_hit(s, set->always.v[i]);
+        r = scan(s, &set->dict.terms[s->present[i].term]);
+    if (r == 0)
+        r = evaluate(s, s->maybe.v, s->maybe.n);
+    if (r == 0)
+        r = evaluate(s, set->always.v, set->always.n);
     return r;
 }
 
@@ -264,7 +304,7 @@ static int sort_hits(struct match_scratch *s)
 
     if (r < 0)
         return r;
-    for (unsigned shift = 0; shift < 32 && s->set->n_rules >> shift; shift += 8) {
+    for (unsigned shift = 0; shift < 32 && s->set->codes.n >> shift; shift += 8) {
         uint32_t at[257] = { 0 };
         for (size_t i = 0; i < s->n_hits; i++)
             at[(from[i] >> shift & 255) + 1]++;
@@ -283,17 +323,19 @@ static int sort_hits(struct match_scratch *s)
 
 static int report_hits(struct match_scratch *s, match_hit_fn *on_hit, void *ctx)
 {
-    const struct match_set *set = s->set;
+    const uint32_t *codes = s->set->codes.v;
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < s->n_hits; i++) {
         uint32_t rule = s->hits[i];
+        if (i + AHEAD < s->n_hits)
+            __builtin_prefetch(codes + s->hits[i + AHEAD]);
         if (i && s->hits[i - 1] == rule)
             continue;
         s->counts.hits++;
-        r = code_spans(s, set->codes.v + set->code[rule]);
+        r = code_spans(s, codes + rule + 1);
         if (r == 0)
-            r = on_hit(ctx, set->ids[rule], s->spans, s->n_spans);
+            r = on_hit(ctx, codes[rule], s->spans, s->n_spans);
     }
     return r;
 }

@@ -118,10 +118,10 @@ static int add_gap(struct compiler *c, struct str text, size_t i, struct element
 
 static int add_pair(struct compiler *c, const struct text_token *k, uint32_t *id)
 {
-    char both[8];
+    char both[TERM_HEAD] = { 0 };
     struct str a = text_folded(&c->text, k - 1), b = text_folded(&c->text, k);
 
-    if (a.n + b.n > sizeof both)
+    if (a.n + b.n > 8)
         return 0;
     memcpy(both, a.s, a.n);
     memcpy(both + a.n, b.s, b.n);

@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include "match_impl.h"
 
 int array_room(void **p, size_t *cap, size_t n, size_t size)
@@ -35,13 +38,42 @@ int numbers_add(struct numbers *s, uint32_t x)
     return r;
 }
 
-static bool is_term(const struct dict *d, uint32_t id, struct str text,
-                    enum term_kind kind, enum rule_field field)
+/* Eight bytes as they are in memory. */
+static inline uint64_t load(const char *p)
+{
+    uint64_t x;
+
+    memcpy(&x, p, 8);
+    return x;
+}
+
+/* The same first `n` bytes, of which 8 count. */
+static inline bool same_head(const char *a, const char *b, size_t n)
+{
+    uint64_t x = load(a) ^ load(b);
+
+    if (n >= 8)
+        return x == 0;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return n == 0 || x << (64 - 8 * n) == 0;
+#else
+    return n == 0 || x >> (64 - 8 * n) == 0;
+#endif
+}
+
+bool dict_is(const struct dict *d, uint32_t id, struct str text, enum term_kind kind,
+             enum rule_field field)
 {
     const struct term *t = &d->terms[id];
 
-    return t->len == text.n && t->kind == kind && t->field == field &&
-           memcmp(d->text + t->text_off, text.s, text.n) == 0;
+    if (t->len != text.n || t->kind != kind || t->field != field ||
+        !same_head(t->head, text.s, text.n))
+        return false;
+    if (text.n <= 8)
+        return true;
+    if (text.n <= TERM_HEAD)
+        return same_head(t->head + 8, text.s + 8, text.n - 8);
+    return memcmp(d->text + t->text_off, text.s, text.n) == 0;
 }
 
 static int grow_slots(struct dict *d)
@@ -73,14 +105,17 @@ static int append(struct dict *d, struct str text, uint64_t hash, enum term_kind
         return -ENOMEM;
     if (array_room((void **)&d->hashes, &d->cap, d->n, sizeof *d->hashes) < 0)
         return -ENOMEM;
+    if (d->text_n + text.n > UINT32_MAX || text.n >= 1 << 22 || d->n >= DICT_ASK)
+        return -ENOMEM;
     memcpy(d->text + d->text_n, text.s, text.n);
     d->hashes[d->n] = hash;
     d->terms[d->n++] = (struct term){
         .text_off = (uint32_t)d->text_n,
-        .len = (uint32_t)text.n & 0xFFFFFF,
+        .len = (uint32_t)text.n & 0x3FFFFF,
         .kind = (uint32_t)kind & 15,
         .field = (uint32_t)field & 15,
     };
+    memcpy(d->terms[d->n - 1].head, text.s, text.n < TERM_HEAD ? text.n : TERM_HEAD);
     d->text_n += text.n;
     return 0;
 }
@@ -94,7 +129,7 @@ int dict_add(struct dict *d, struct str text, uint64_t hash, enum term_kind kind
     size_t i = hash & (d->slots_n - 1);
     for (; d->slots[i]; i = (i + 1) & (d->slots_n - 1)) {
         uint32_t known = d->slots[i] - 1;
-        if (d->hashes[known] == hash && is_term(d, known, text, kind, field)) {
+        if (d->hashes[known] == hash && dict_is(d, known, text, kind, field)) {
             *id = known;
             return 0;
         }
@@ -139,18 +174,44 @@ int dict_freeze(struct dict *d)
     return 0;
 }
 
+/* Bits of the slots whose tag it is. */
+static inline uint32_t slots_with(const struct bucket *b, uint16_t tag)
+{
+    uint32_t bits = 0;
+    uint32_t i = 0;
+
+#ifdef __SSE2__
+    __m128i tags = _mm_loadu_si128((const __m128i *)(const void *)b->tag);
+    __m128i same = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
+    bits = (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(same, _mm_setzero_si128()));
+    i = 8;
+#endif
+    for (; i < BUCKET_SLOTS; i++)
+        bits |= (uint32_t)(b->tag[i] == tag) << i;
+    return b->n < BUCKET_SLOTS ? bits & ((1u << b->n) - 1) : bits;
+}
+
+uint32_t dict_guess(const struct dict *d, uint64_t hash)
+{
+    const struct bucket *b = &d->buckets[(uint32_t)hash & d->bucket_mask];
+    uint32_t bits = slots_with(b, tag_of(hash));
+
+    if (b->n > BUCKET_SLOTS || (bits & (bits - 1)))
+        return DICT_ASK;
+    return bits ? b->id[__builtin_ctz(bits)] : NONE;
+}
+
 uint32_t dict_find(const struct dict *d, struct str text, uint64_t hash,
                    enum term_kind kind, enum rule_field field)
 {
-    uint16_t tag = tag_of(hash);
-
-    for (uint32_t b = (uint32_t)hash & d->bucket_mask;; b = (b + 1) & d->bucket_mask) {
-        const struct bucket *in = &d->buckets[b];
-        for (uint32_t i = 0; i < BUCKET_SLOTS; i++)
-            if (in->tag[i] == tag && i < in->n &&
-                is_term(d, in->id[i], text, kind, field))
-                return in->id[i];
-        if (in->n <= BUCKET_SLOTS)
+    for (uint32_t i = (uint32_t)hash & d->bucket_mask;; i = (i + 1) & d->bucket_mask) {
+        const struct bucket *b = &d->buckets[i];
+        for (uint32_t bits = slots_with(b, tag_of(hash)); bits; bits &= bits - 1) {
+            uint32_t id = b->id[__builtin_ctz(bits)];
+            if (dict_is(d, id, text, kind, field))
+                return id;
+        }
+        if (b->n <= BUCKET_SLOTS)
             return NONE;
     }
 }

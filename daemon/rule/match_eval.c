@@ -50,7 +50,7 @@ static void sift_numbers(uint32_t *v, size_t root, size_t n)
     v[root] = x;
 }
 
-static void sort_numbers(uint32_t *v, size_t n)
+void sort_numbers(uint32_t *v, size_t n)
 {
     for (size_t i = n / 2; i-- > 0;)
         sift_numbers(v, i, n);
@@ -235,6 +235,25 @@ bool code_holds(struct match_scratch *s, const uint32_t *code)
     return false;
 }
 
+/* Append the positions of a word that the item has. */
+static inline void collect_term(struct match_scratch *s, uint32_t term)
+{
+    enum rule_field f = (enum rule_field)s->set->dict.terms[term].field;
+    uint32_t link = item_present(s, term)->words;
+
+    for (; link != NONE; link = s->links[link].next) {
+        uint32_t p = s->words[s->links[link].word].first;
+        for (; p != NONE; p = s->next[p]) {
+            if (p < s->lo[f] || p >= s->hi[f])
+                continue;
+            if (s->places.n < s->places.cap)
+                s->places.v[s->places.n++] = p;
+            else if (numbers_add(&s->places, p) < 0)
+                s->error = -ENOMEM;
+        }
+    }
+}
+
 static bool collect(struct match_scratch *s, const uint32_t *code);
 
 /* Collect from each part that holds; how many do. */
@@ -248,31 +267,32 @@ static uint32_t collect_parts(struct match_scratch *s, const uint32_t *code)
     return n;
 }
 
-/* Append the occurrences that make the part hold; nothing when it does not. */
+/* Append the occurrences that make the part hold, those of single words to s->places and
+ * all others to s->found; nothing when it does not hold. */
 static bool collect(struct match_scratch *s, const uint32_t *code)
 {
-    size_t before = s->found.n;
+    size_t found = s->found.n, places = s->places.n;
     bool holds = true;
 
     switch (code_op(*code)) {
     case CODE_ALL:
         break;
     case CODE_TERM:
-        term_find(s, code_arg(*code));
-        holds = s->found.n > before;
+        holds = has_term(s, code_arg(*code));
+        if (holds)
+            collect_term(s, code_arg(*code));
         break;
     case CODE_LEAF:
         leaf_find(s, &s->set->leaves[code_arg(*code)]);
-        holds = s->found.n > before;
+        holds = s->found.n > found;
         break;
     case CODE_NEAR:
         holds = near_find(s, code);
         break;
     case CODE_TERMS:
-        for (uint32_t i = 1; holds && i <= code_arg(*code); i++) {
-            holds = has_term(s, code[i]);
-            term_find(s, code[i]);
-        }
+        holds = code_holds(s, code);
+        for (uint32_t i = 1; holds && i <= code_arg(*code); i++)
+            collect_term(s, code[i]);
         break;
     case CODE_AND:
         holds = collect_parts(s, code) == code_arg(*code);
@@ -287,8 +307,10 @@ static bool collect(struct match_scratch *s, const uint32_t *code)
         holds = !code_holds(s, code_parts(code));
         break;
     }
-    if (!holds)
-        s->found.n = before;
+    if (!holds) {
+        s->found.n = found;
+        s->places.n = places;
+    }
     return holds;
 }
 
@@ -341,24 +363,75 @@ static void sort_spans(struct match_span *v, size_t n)
     }
 }
 
-int code_spans(struct match_scratch *s, const uint32_t *code)
+/* Positions in order, each once. */
+static size_t sort_places(uint32_t *v, size_t n)
 {
-    size_t n = 0;
+    size_t m = n > 0;
 
-    s->found.n = 0;
-    (void)collect(s, code);
-    if (array_room((void **)&s->spans, &s->spans_cap, s->found.n, sizeof *s->spans) < 0)
-        return -ENOMEM;
+    if (n > 32)
+        sort_numbers(v, n);
+    for (size_t i = 1; n <= 32 && i < n; i++) {
+        uint32_t x = v[i];
+        size_t k = i;
+        for (; k > 0 && v[k - 1] > x; k--)
+            v[k] = v[k - 1];
+        v[k] = x;
+    }
+    for (size_t i = 1; i < n; i++)
+        if (v[i] != v[m - 1])
+            v[m++] = v[i];
+    return m;
+}
+
+/* Positions are in order of field, index and offset, and so are their spans.  Tokens that
+ * one character became share a span. */
+static size_t place_spans(struct match_scratch *s)
+{
+    size_t n = sort_places(s->places.v, s->places.n), m = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t p = s->places.v[i];
+        const struct text_token *k = &s->text.tokens[p];
+        const struct segment *g = &s->segments[segment_of(s, p)];
+        struct match_span *span = &s->spans[m];
+        *span =
+            (struct match_span){ (uint8_t)g->field, g->index, k->src_off, k->src_len };
+        m += m == 0 || span->offset != span[-1].offset ||
+             span->length != span[-1].length || span->field != span[-1].field ||
+             span->index != span[-1].index;
+    }
+    return m;
+}
+
+/* Those of phrases and the like; then all spans in order, each once. */
+static size_t add_found_spans(struct match_scratch *s, size_t n)
+{
+    size_t m = 0;
+
     for (size_t i = 0; i < s->found.n; i++) {
         const struct occurrence *o = &s->found.v[i];
         const struct segment *g = &s->segments[o->segment];
-        s->spans[i] =
+        s->spans[n++] =
             (struct match_span){ (uint8_t)g->field, g->index, o->off, o->end - o->off };
     }
-    sort_spans(s->spans, s->found.n);
-    for (size_t i = 0; i < s->found.n; i++)
-        if (n == 0 || span_cmp(&s->spans[n - 1], &s->spans[i]) != 0)
-            s->spans[n++] = s->spans[i];
-    s->n_spans = n;
-    return s->error;
+    sort_spans(s->spans, n);
+    for (size_t i = 0; i < n; i++)
+        if (m == 0 || span_cmp(&s->spans[m - 1], &s->spans[i]) != 0)
+            s->spans[m++] = s->spans[i];
+    return m;
+}
+
+int code_spans(struct match_scratch *s, const uint32_t *code)
+{
+    s->found.n = s->places.n = 0;
+    (void)collect(s, code);
+    if (s->error == 0)
+        s->error = array_room((void **)&s->spans, &s->spans_cap, s->found.n + s->places.n,
+                              sizeof *s->spans);
+    if (s->error < 0)
+        return s->error;
+    s->n_spans = place_spans(s);
+    if (s->found.n)
+        s->n_spans = add_found_spans(s, s->n_spans);
+    return 0;
 }

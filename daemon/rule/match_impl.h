@@ -22,17 +22,21 @@ enum term_kind {
     TERM_WORD,   /* a token as it is */
     TERM_PREFIX, /* all tokens that begin so */
     TERM_PAIR,   /* two neighbouring characters of a script without spaces */
+    TERM_ALWAYS, /* what every item has: the first term, ALWAYS */
 };
 
-struct term {
-    uint32_t text_off;
-    uint32_t len : 24;
-    uint32_t kind : 4;
-    uint32_t field : 4;      /* enum rule_field; a pair has RULE_ANY */
-    uint32_t posting;        /* its first number in set->postings */
-    uint32_t posting_n : 30; /* how many numbers */
-    uint32_t in_title : 1;   /* the same word is also a term of title: */
+enum { TERM_HEAD = 16, ALWAYS = 0 };
+
+struct term {       /* half a cache line: all that most look-ups need */
+    uint32_t heads; /* its first one in set->heads */
+    uint32_t n_heads;
+    uint32_t text_off; /* of the whole text, in dict.text */
+    uint32_t len : 22;
+    uint32_t in_title : 1; /* the same word is also a term of title: */
     uint32_t in_text : 1;
+    uint32_t kind : 4;
+    uint32_t field : 4;   /* enum rule_field; a pair has RULE_ANY */
+    char head[TERM_HEAD]; /* the text as far as it goes, then NULs */
 };
 
 enum { BUCKET_SLOTS = 10 };
@@ -60,9 +64,9 @@ static inline uint64_t term_hash(uint64_t text_hash, enum term_kind kind,
                                  enum rule_field field)
 {
     uint64_t tag = (uint64_t)kind << 4 | field;
-    uint64_t h = (text_hash ^ tag * 0x9E3779B97F4A7C15) * 0xFF51AFD7ED558CCD;
+    uint64_t h = (text_hash ^ tag) * 0xFF51AFD7ED558CCD;
 
-    return h ^ h >> 32;
+    return tag ? h ^ h >> 32 : text_hash;
 }
 
 int dict_add(struct dict *d, struct str text, uint64_t hash, enum term_kind kind,
@@ -70,7 +74,8 @@ int dict_add(struct dict *d, struct str text, uint64_t hash, enum term_kind kind
 int dict_freeze(struct dict *d);
 void dict_free(struct dict *d);
 
-/* The term of this hash whose text is `text`, or NONE. */
+/* The term of this hash whose text is `text`, or NONE.  Here and in dict_is(), TERM_HEAD
+ * bytes from text.s on can be read. */
 uint32_t dict_find(const struct dict *d, struct str text, uint64_t hash,
                    enum term_kind kind, enum rule_field field);
 
@@ -78,6 +83,14 @@ static inline void dict_prefetch(const struct dict *d, uint64_t hash)
 {
     __builtin_prefetch(&d->buckets[(uint32_t)hash & d->bucket_mask]);
 }
+
+/* The only term that can be it, by the tag of its hash; NONE: no term is; DICT_ASK: only
+ * dict_find() can tell. */
+#define DICT_ASK (UINT32_MAX - 1)
+uint32_t dict_guess(const struct dict *d, uint64_t hash);
+/* Is term `id` it? */
+bool dict_is(const struct dict *d, uint32_t id, struct str text, enum term_kind kind,
+             enum rule_field field);
 
 /* --- leaves ---------------------------------------------------------------------- */
 
@@ -161,10 +174,22 @@ static inline const uint32_t *code_parts(const uint32_t *c)
     return c + 2;
 }
 
-/* --- postings: header, then filters ------------------------------------------------
- * header = rule << 5 | filters << 1 | sure.  All filters are terms that the item must
- * have.  `sure`: then the rule holds, no need to evaluate it. */
-enum { MAX_FILTERS = 15, MAX_RULES = 1 << 27 };
+/* --- postings ----------------------------------------------------------------------
+ * Each term has its heads: one for each rule that is looked up by it, with the rarest
+ * other term that the item must have for it.  What passes that is worth a look: at the
+ * rule itself, or first at a body.  A body is (number of filters << 1 | sure), place of
+ * the rule, filters: more terms that the item must have.
+ * `sure`: then the rule holds, no need to evaluate it.
+ *
+ * A rule is known by its place in the code, which ascends with its id; its id stands
+ * there, its code after it. */
+enum { MAX_FILTERS = 15 };
+#define HEAD_SURE 0x80000000u
+
+struct head {
+    uint32_t filter; /* a term, maybe ALWAYS */
+    uint32_t ref;    /* a body, or HEAD_SURE and the place of a rule that then holds */
+};
 
 struct numbers { /* a growing stream */
     uint32_t *v;
@@ -179,10 +204,10 @@ enum { PREFIX_SLOTS = 4096, PREFIX_BYTES = 3 };
 struct match_set {
     struct dict dict;
     size_t n_rules;
-    uint32_t *ids;  /* of rule i; ascending */
-    uint32_t *code; /* where rule i begins in codes.v */
-    struct numbers codes;
-    struct numbers postings;
+    struct numbers codes; /* id and code of each rule, in order of id */
+    struct head *heads;
+    size_t n_heads;
+    struct numbers bodies;
     struct numbers always; /* rules without anything to look them up by */
     struct leaf *leaves;
     size_t n_leaves, leaves_cap;
@@ -214,7 +239,7 @@ struct compiler {
     struct text text; /* scratch */
     struct buf *why;
     struct numbers uses;    /* of each term: how many rules */
-    struct numbers records; /* term, header, filters, one after the other */
+    struct numbers records; /* term, place, filters << 1 | sure, filters */
     struct numbers filters; /* of the record in the making */
 };
 
@@ -234,10 +259,12 @@ struct segment { /* one text of the item */
     struct str src;
 };
 
-struct word { /* a token of the item, once for texts that are looked up alike */
+struct word {      /* a token of the item, once for texts that are looked up alike */
+    uint64_t hash; /* term_hash() of it */
     uint32_t first, last; /* positions */
-    uint32_t field;       /* RULE_ANY for title, summary and content */
-    uint64_t hash;
+    uint32_t len;
+    uint32_t field; /* RULE_ANY for title, summary and content */
+    uint32_t guess; /* see dict_guess() */
 };
 
 struct present { /* a term that the item has */
@@ -270,9 +297,9 @@ struct match_scratch {
     uint32_t lo[RULE_FIELDS], hi[RULE_FIELDS]; /* positions of each field */
     uint32_t *next; /* by position: the next one of the same word, or NONE */
     uint32_t *word_at;
-    size_t next_cap, word_at_cap;
     struct word *words;
-    size_t n_words, words_cap;
+    size_t positions_cap; /* of these three */
+    size_t n_words;
     uint64_t *word_table; /* generation << 32 | word */
     size_t word_table_n;
     uint32_t generation;
@@ -284,8 +311,12 @@ struct match_scratch {
     size_t present_table_n;
     struct link *links;
     size_t n_links, links_cap;
-    uint32_t *hits;
+    uint32_t *passed; /* heads whose filter the item has */
+    size_t passed_cap;
+    struct numbers maybe; /* rules that must be evaluated */
+    uint32_t *hits;       /* rules that hold, by their places */
     size_t n_hits, hits_cap;
+    struct numbers places;    /* of single words, of the part at work: positions */
     struct occurrences found; /* of the part at work */
     struct match_span *spans;
     size_t n_spans, spans_cap;
@@ -318,6 +349,10 @@ void value_find(struct match_scratch *s, const struct leaf *leaf);
 void found_add(struct match_scratch *s, struct occurrence o);
 uint32_t segment_of(const struct match_scratch *s, uint32_t position);
 
+/* Nothing is allocated, and there is no bad case. */
+void sort_numbers(uint32_t *v, size_t n);
+
 bool code_holds(struct match_scratch *s, const uint32_t *code);
+/* Fill s->spans for a rule that holds.  0 or -ENOMEM. */
 int code_spans(struct match_scratch *s, const uint32_t *code);
 #endif

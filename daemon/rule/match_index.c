@@ -189,7 +189,7 @@ static size_t sort_filters(const struct compiler *c, uint32_t *f, size_t n,
     return m;
 }
 
-static int add_record(struct compiler *c, uint32_t rule, uint32_t anchor, bool sure)
+static int add_record(struct compiler *c, uint32_t place, uint32_t anchor, bool sure)
 {
     uint32_t f[256];
     size_t n = c->filters.n < 256 ? c->filters.n : 256;
@@ -203,24 +203,25 @@ static int add_record(struct compiler *c, uint32_t rule, uint32_t anchor, bool s
         n = MAX_FILTERS;
         sure = false;
     }
-    if (numbers_room(&c->records, n + 2) < 0)
+    if (numbers_room(&c->records, n + 3) < 0)
         return -ENOMEM;
     uint32_t *to = c->records.v + c->records.n;
     to[0] = anchor;
-    to[1] = rule << 5 | (uint32_t)n << 1 | sure;
+    to[1] = place;
+    to[2] = (uint32_t)n << 1 | sure;
     if (n)
-        memcpy(to + 2, f, n * sizeof *f);
-    c->records.n += n + 2;
-    struct term *t = &c->set->dict.terms[anchor];
-    t->posting_n = (t->posting_n + (uint32_t)n + 1) & 0x3FFFFFFF;
+        memcpy(to + 3, f, n * sizeof *f);
+    c->records.n += n + 3;
+    c->set->dict.terms[anchor].n_heads++;
+    c->set->n_heads++;
     return 0;
 }
 
-static int add_records(struct compiler *c, uint32_t rule, const uint32_t *code,
+static int add_records(struct compiler *c, uint32_t place, const uint32_t *code,
                        bool sure);
 
 /* One part stands for the whole; what the others need is filtered for. */
-static int add_best_part(struct compiler *c, uint32_t rule, const uint32_t *code,
+static int add_best_part(struct compiler *c, uint32_t place, const uint32_t *code,
                          bool sure)
 {
     const uint32_t *best, *part = code_parts(code);
@@ -233,10 +234,10 @@ static int add_best_part(struct compiler *c, uint32_t rule, const uint32_t *code
         sure = sure && (code_op(*part) == CODE_TERM || code_op(*part) == CODE_TERMS);
         r = add_required(c, part);
     }
-    return r < 0 ? r : add_records(c, rule, best, sure);
+    return r < 0 ? r : add_records(c, place, best, sure);
 }
 
-static int add_any_part(struct compiler *c, uint32_t rule, const uint32_t *code,
+static int add_any_part(struct compiler *c, uint32_t place, const uint32_t *code,
                         uint64_t limit, bool sure)
 {
     const uint32_t *part = code_parts(code);
@@ -246,22 +247,22 @@ static int add_any_part(struct compiler *c, uint32_t rule, const uint32_t *code,
     for (uint32_t i = 0; r == 0 && i < code_arg(*code); i++, part += code_size(part)) {
         if (cost(c, part) > limit)
             continue;
-        r = add_records(c, rule, part, sure);
+        r = add_records(c, place, part, sure);
         c->filters.n = filters;
     }
     return r;
 }
 
-static int add_leaf_record(struct compiler *c, uint32_t rule, const uint32_t *code)
+static int add_leaf_record(struct compiler *c, uint32_t place, const uint32_t *code)
 {
     int r = add_required(c, code);
 
     return r < 0 ? r
-                 : add_record(c, rule, leaf_term(c, &c->set->leaves[code_arg(*code)]),
+                 : add_record(c, place, leaf_term(c, &c->set->leaves[code_arg(*code)]),
                               false);
 }
 
-static int add_terms_record(struct compiler *c, uint32_t rule, const uint32_t *code,
+static int add_terms_record(struct compiler *c, uint32_t place, const uint32_t *code,
                             bool sure)
 {
     uint32_t best = code[1];
@@ -270,58 +271,84 @@ static int add_terms_record(struct compiler *c, uint32_t rule, const uint32_t *c
     for (uint32_t i = 2; i <= code_arg(*code); i++)
         if (term_cost(c, code[i]) < term_cost(c, best))
             best = code[i];
-    return r < 0 ? r : add_record(c, rule, best, sure);
+    return r < 0 ? r : add_record(c, place, best, sure);
 }
 
-/* Look `rule` up by the part at `code`.  `sure`: with the filters so far, that this part
- * holds is enough. */
-static int add_records(struct compiler *c, uint32_t rule, const uint32_t *code, bool sure)
+/* Look the rule at `place` up by the part at `code`.  `sure`: with the filters so far,
+ * that this part holds is enough. */
+static int add_records(struct compiler *c, uint32_t place, const uint32_t *code,
+                       bool sure)
 {
     switch (code_op(*code)) {
     case CODE_ALL:
     case CODE_NOT:
         break;
     case CODE_TERM:
-        return add_record(c, rule, code_arg(*code), sure);
+        return add_record(c, place, code_arg(*code), sure);
     case CODE_LEAF:
-        return add_leaf_record(c, rule, code);
+        return add_leaf_record(c, place, code);
     case CODE_TERMS:
-        return add_terms_record(c, rule, code, sure);
+        return add_terms_record(c, place, code, sure);
     case CODE_AND:
-        return add_best_part(c, rule, code, sure);
+        return add_best_part(c, place, code, sure);
     case CODE_NEAR:
-        return add_best_part(c, rule, code, false);
+        return add_best_part(c, place, code, false);
     case CODE_OR:
-        return add_any_part(c, rule, code, NEVER, sure);
+        return add_any_part(c, place, code, NEVER, sure);
     case CODE_AT_LEAST:
-        return add_any_part(c, rule, code, code[2] <= 1 ? NEVER : at_least_limit(c, code),
+        return add_any_part(c, place, code,
+                            code[2] <= 1 ? NEVER : at_least_limit(c, code),
                             sure && code[2] == 1);
     }
     return 0;
 }
 
-/* Bring the records of each term together. */
-static int place_records(struct compiler *c)
+/* The heads of each term together, each with the record it is made of. */
+static int place_heads(struct compiler *c)
 {
     struct match_set *set = c->set;
-    size_t total = 0;
+    uint32_t total = 0;
 
-    for (size_t i = 0; i < set->dict.n; i++) {
-        set->dict.terms[i].posting = (uint32_t)total;
-        total += set->dict.terms[i].posting_n;
-        set->dict.terms[i].posting_n = 0;
-    }
-    if (numbers_room(&set->postings, total) < 0)
+    set->heads = malloc((set->n_heads + 1) * sizeof *set->heads);
+    if (!set->heads || c->records.n > UINT32_MAX)
         return -ENOMEM;
-    set->postings.n = total;
-    for (size_t i = 0; i < c->records.n;) {
-        const uint32_t *record = c->records.v + i;
-        struct term *t = &set->dict.terms[record[0]];
-        uint32_t n = (record[1] >> 1 & MAX_FILTERS) + 1;
-        memcpy(set->postings.v + t->posting + t->posting_n, record + 1,
-               n * sizeof *record);
-        t->posting_n = (t->posting_n + n) & 0x3FFFFFFF;
-        i += n + 1;
+    for (size_t i = 0; i < set->dict.n; i++) {
+        struct term *t = &set->dict.terms[i];
+        t->heads = total;
+        total += t->n_heads;
+        t->n_heads = 0;
+    }
+    for (size_t i = 0; i < c->records.n; i += (c->records.v[i + 2] >> 1) + 3) {
+        struct term *t = &set->dict.terms[c->records.v[i]];
+        set->heads[t->heads + t->n_heads++].ref = (uint32_t)i;
+    }
+    return 0;
+}
+
+/* From records to heads and bodies; bodies of one term lie together, too. */
+static int place_bodies(struct compiler *c)
+{
+    struct match_set *set = c->set;
+
+    for (size_t i = 0; i < set->n_heads; i++) {
+        struct head *h = &set->heads[i];
+        const uint32_t *record = c->records.v + h->ref;
+        uint32_t n = record[2] >> 1, sure = record[2] & 1;
+        h->filter = n ? record[3] : ALWAYS;
+        if (n <= 1 && sure) {
+            h->ref = record[1] | HEAD_SURE;
+            continue;
+        }
+        n = n ? n - 1 : 0;
+        h->ref = (uint32_t)set->bodies.n;
+        if (h->ref >= HEAD_SURE || numbers_room(&set->bodies, n + 2) < 0)
+            return -ENOMEM;
+        uint32_t *to = set->bodies.v + set->bodies.n;
+        to[0] = n << 1 | sure;
+        to[1] = record[1];
+        for (uint32_t k = 0; k < n; k++)
+            to[2 + k] = record[4 + k];
+        set->bodies.n += n + 2;
     }
     return 0;
 }
@@ -329,15 +356,18 @@ static int place_records(struct compiler *c)
 int index_rules(struct compiler *c)
 {
     struct match_set *set = c->set;
-    int r = 0;
+    int r = set->codes.n < HEAD_SURE ? 0 : -ENOMEM;
 
-    for (size_t i = 0; r == 0 && i < set->n_rules; i++) {
-        const uint32_t *code = set->codes.v + set->code[i];
+    for (size_t at = 0; r == 0 && at < set->codes.n;) {
+        const uint32_t *code = set->codes.v + at + 1;
         c->filters.n = 0;
         if (cost(c, code) >= NEVER)
-            r = numbers_add(&set->always, (uint32_t)i);
+            r = numbers_add(&set->always, (uint32_t)at);
         else
-            r = add_records(c, (uint32_t)i, code, true);
+            r = add_records(c, (uint32_t)at, code, true);
+        at += 1 + code_size(code);
     }
-    return r < 0 ? r : place_records(c);
+    if (r == 0)
+        r = place_heads(c);
+    return r < 0 ? r : place_bodies(c);
 }

@@ -130,76 +130,85 @@ static int next_generation(struct match_scratch *s)
     return 0;
 }
 
-static bool same_word(const struct match_scratch *s, const struct word *w,
-                      const struct text_token *k, uint32_t field)
+/* Of at most 8 bytes, the hash tells all. */
+static inline bool same_word(const struct match_scratch *s, const struct word *w,
+                             uint64_t hash, const struct text_token *k, uint32_t field)
 {
-    const struct text_token *other = &s->text.tokens[w->first];
-
-    return other->hash == k->hash && w->field == field &&
-           other->fold_len == k->fold_len &&
-           memcmp(s->text.fold + other->fold_off, s->text.fold + k->fold_off,
-                  k->fold_len) == 0;
+    if (w->hash != hash || w->len != k->fold_len || w->field != field)
+        return false;
+    return k->fold_len <= 8 || memcmp(s->text.fold + s->text.tokens[w->first].fold_off,
+                                      s->text.fold + k->fold_off, k->fold_len) == 0;
 }
 
-/* Chain position `p` to the word it is an occurrence of. */
-static int add_position(struct match_scratch *s, uint32_t p, uint32_t field)
+/* Chain position `p` to the word that it is an occurrence of. */
+static inline void add_position(struct match_scratch *s, uint32_t p,
+                                enum rule_field field)
 {
     const struct text_token *k = &s->text.tokens[p];
     size_t mask = s->word_table_n - 1;
-    uint64_t hash = term_hash(k->hash, TERM_WORD, (enum rule_field)field);
+    uint64_t hash = term_hash(k->hash, TERM_WORD, field);
     size_t i = hash >> 20 & mask;
 
+    s->next[p] = NONE;
     for (; s->word_table[i] >> 32 == s->generation; i = (i + 1) & mask) {
-        uint32_t w = (uint32_t)s->word_table[i];
-        if (!same_word(s, &s->words[w], k, field))
+        struct word *w = &s->words[(uint32_t)s->word_table[i]];
+        if (!same_word(s, w, hash, k, field))
             continue;
-        s->next[s->words[w].last] = p;
-        s->words[w].last = p;
-        s->word_at[p] = w;
-        return 0;
+        s->next[w->last] = p;
+        w->last = p;
+        s->word_at[p] = (uint32_t)s->word_table[i];
+        return;
     }
-    int r = array_room((void **)&s->words, &s->words_cap, s->n_words, sizeof *s->words);
-    if (r < 0)
-        return r;
     dict_prefetch(&s->set->dict, hash);
-    s->words[s->n_words] = (struct word){ p, p, field, hash };
+    s->words[s->n_words] = (struct word){ hash, p, p, k->fold_len, field, NONE };
     s->word_table[i] = (uint64_t)s->generation << 32 | s->n_words;
     s->word_at[p] = (uint32_t)s->n_words++;
-    return 0;
 }
 
-static int add_positions(struct match_scratch *s, enum rule_field field)
+static void add_positions(struct match_scratch *s, enum rule_field field)
 {
-    int r = 0;
-
-    for (uint32_t p = s->lo[field]; r == 0 && p < s->hi[field]; p++)
+    for (uint32_t p = s->lo[field]; p < s->hi[field]; p++) {
         if (s->text.tokens[p].fold_len)
-            r = add_position(s, p, field);
-    return r;
+            add_position(s, p, field);
+        else
+            s->word_at[p] = NONE;
+    }
+}
+
+static int positions_room(struct match_scratch *s, size_t n)
+{
+    size_t cap = s->positions_cap ? s->positions_cap : 512;
+
+    if (n <= s->positions_cap)
+        return 0;
+    while (cap < n)
+        cap *= 2;
+    uint32_t *next = realloc(s->next, cap * sizeof *next);
+    s->next = next ? next : s->next;
+    uint32_t *word_at = realloc(s->word_at, cap * sizeof *word_at);
+    s->word_at = word_at ? word_at : s->word_at;
+    struct word *words = realloc(s->words, cap * sizeof *words);
+    s->words = words ? words : s->words;
+    if (!next || !word_at || !words)
+        return -ENOMEM;
+    s->positions_cap = cap;
+    return 0;
 }
 
 static int read_words(struct match_scratch *s)
 {
-    size_t n = s->text.n;
-    int r = array_room((void **)&s->next, &s->next_cap, n, sizeof *s->next);
+    int r = positions_room(s, s->text.n);
 
     if (r == 0)
-        r = array_room((void **)&s->word_at, &s->word_at_cap, n, sizeof *s->word_at);
-    if (r == 0)
-        r = table_room(&s->word_table, &s->word_table_n, n);
+        r = table_room(&s->word_table, &s->word_table_n, s->text.n);
     if (r < 0)
         return r;
-    memset(s->next, 0xFF, n * sizeof *s->next);
-    memset(s->word_at, 0xFF, n * sizeof *s->word_at);
     s->n_words = 0;
-    r = add_positions(s, RULE_ANY);
-    if (r == 0)
-        r = add_positions(s, RULE_AUTHOR);
-    if (r == 0)
-        r = add_positions(s, RULE_CATEGORY);
-    if (r == 0)
-        r = add_positions(s, RULE_LINK);
-    return r;
+    add_positions(s, RULE_ANY);
+    add_positions(s, RULE_AUTHOR);
+    add_positions(s, RULE_CATEGORY);
+    add_positions(s, RULE_LINK);
+    return 0;
 }
 
 static size_t present_slot(const struct match_scratch *s, uint32_t term)
@@ -218,11 +227,14 @@ const struct present *item_present(const struct match_scratch *s, uint32_t term)
     return &s->present[(uint32_t)s->present_table[present_slot(s, term)]];
 }
 
-static int grow_present_table(struct match_scratch *s)
+static int grow_present(struct match_scratch *s)
 {
-    if (s->n_present * 2 < s->present_table_n)
-        return 0;
-    int r = table_room(&s->present_table, &s->present_table_n, s->n_present + 1);
+    int r = array_room((void **)&s->present, &s->present_cap, s->n_present,
+                       sizeof *s->present);
+
+    if (r < 0 || s->n_present * 2 < s->present_table_n)
+        return r;
+    r = table_room(&s->present_table, &s->present_table_n, s->n_present + 1);
     for (uint32_t i = 0; r == 0 && i < s->n_present; i++)
         s->present_table[present_slot(s, s->present[i].term)] =
             (uint64_t)s->generation << 32 | i;
@@ -230,22 +242,20 @@ static int grow_present_table(struct match_scratch *s)
 }
 
 /* The item has `term`, by `word` (NONE: a pair). */
-static int add_present(struct match_scratch *s, uint32_t term, uint32_t word)
+static inline int add_present(struct match_scratch *s, uint32_t term, uint32_t word)
 {
-    int r = grow_present_table(s);
-
-    if (r == 0)
-        r = array_room((void **)&s->present, &s->present_cap, s->n_present,
-                       sizeof *s->present);
-    if (r == 0)
-        r = array_room((void **)&s->links, &s->links_cap, s->n_links, sizeof *s->links);
-    if (r < 0)
-        return r;
+    if ((s->n_present >= s->present_cap || s->n_present * 2 >= s->present_table_n) &&
+        grow_present(s) < 0)
+        return -ENOMEM;
+    if (s->n_links >= s->links_cap &&
+        array_room((void **)&s->links, &s->links_cap, s->n_links, sizeof *s->links) < 0)
+        return -ENOMEM;
     size_t i = present_slot(s, term);
     if (s->present_table[i] >> 32 != s->generation) {
         s->present_table[i] = (uint64_t)s->generation << 32 | s->n_present;
         s->present[s->n_present++] = (struct present){ term, NONE };
         s->bits[term >> 6] |= (uint64_t)1 << (term & 63);
+        __builtin_prefetch(&s->set->heads[s->set->dict.terms[term].heads]);
     }
     if (word == NONE)
         return 0;
@@ -255,29 +265,35 @@ static int add_present(struct match_scratch *s, uint32_t term, uint32_t word)
     return 0;
 }
 
-/* Look `text` up as a word or prefix of the field of `w`, and of title: and text:. */
-static int look_up(struct match_scratch *s, uint32_t word, struct str text, uint64_t hash,
-                   enum term_kind kind)
+/* `word` is, or begins with, term `id`; so it may be one of title: and text:, too. */
+static inline int add_found(struct match_scratch *s, uint32_t id, uint32_t word,
+                            struct str text, uint64_t hash)
 {
     const struct dict *d = &s->set->dict;
+    const struct term *t = &d->terms[id];
     const struct word *w = &s->words[word];
-    uint32_t id = dict_find(d, text, term_hash(hash, kind, (enum rule_field)w->field),
-                            kind, (enum rule_field)w->field);
-    int r = 0;
+    enum term_kind kind = (enum term_kind)t->kind;
+    int r = add_present(s, id, word);
 
-    if (id == NONE)
-        return 0;
-    struct term t = d->terms[id];
-    r = add_present(s, id, word);
-    if (r == 0 && t.in_title && w->first < s->hi[RULE_TITLE]) {
+    if (r == 0 && t->in_title && w->first < s->hi[RULE_TITLE]) {
         id = dict_find(d, text, term_hash(hash, kind, RULE_TITLE), kind, RULE_TITLE);
         r = id == NONE ? 0 : add_present(s, id, word);
     }
-    if (r == 0 && t.in_text && w->last >= s->lo[RULE_TEXT]) {
+    if (r == 0 && t->in_text && w->last >= s->lo[RULE_TEXT]) {
         id = dict_find(d, text, term_hash(hash, kind, RULE_TEXT), kind, RULE_TEXT);
         r = id == NONE ? 0 : add_present(s, id, word);
     }
     return r;
+}
+
+static int look_up_prefix(struct match_scratch *s, uint32_t word, struct str text)
+{
+    enum rule_field field = (enum rule_field)s->words[word].field;
+    uint64_t hash = text_hash(text.s, text.n);
+    uint32_t id = dict_find(&s->set->dict, text, term_hash(hash, TERM_PREFIX, field),
+                            TERM_PREFIX, field);
+
+    return id == NONE ? 0 : add_found(s, id, word, text, hash);
 }
 
 static int look_up_prefixes(struct match_scratch *s, uint32_t word, struct str text)
@@ -293,8 +309,7 @@ static int look_up_prefixes(struct match_scratch *s, uint32_t word, struct str t
         if (n > text.n)
             break;
         do
-            r = look_up(s, word, (struct str){ text.s, n }, text_hash(text.s, n),
-                        TERM_PREFIX);
+            r = look_up_prefix(s, word, (struct str){ text.s, n });
         while (r == 0 && n >= 63 && ++n <= text.n);
     }
     return r;
@@ -306,11 +321,11 @@ static int look_up_pairs(struct match_scratch *s)
     int r = 0;
 
     for (uint32_t p = 1; r == 0 && p < s->hi[RULE_ANY]; p++) {
-        char both[8];
+        char both[TERM_HEAD] = { 0 };
         if (!k[p].run || !k[p - 1].run)
             continue;
         struct str a = text_folded(&s->text, &k[p - 1]), b = text_folded(&s->text, &k[p]);
-        if (a.n + b.n > sizeof both)
+        if (a.n + b.n > 8)
             continue;
         memcpy(both, a.s, a.n);
         memcpy(both + a.n, b.s, b.n);
@@ -323,28 +338,62 @@ static int look_up_pairs(struct match_scratch *s)
     return r;
 }
 
+static int bits_room(struct match_scratch *s)
+{
+    size_t n = s->set->dict.n / 64 + 1;
+
+    if (s->bits_n >= n)
+        return 0;
+    uint64_t *bits = calloc(n, sizeof *bits);
+    if (!bits)
+        return -ENOMEM;
+    free(s->bits);
+    s->bits = bits;
+    s->bits_n = n;
+    return 0;
+}
+
+static inline int look_up_word(struct match_scratch *s, uint32_t word)
+{
+    const struct dict *d = &s->set->dict;
+    const struct word *w = &s->words[word];
+    const struct text_token *k = &s->text.tokens[w->first];
+    enum rule_field field = (enum rule_field)w->field;
+    struct str text = text_folded(&s->text, k);
+    uint32_t id = w->guess;
+    int r = 0;
+
+    if (id == DICT_ASK)
+        id = dict_find(d, text, w->hash, TERM_WORD, field);
+    else if (id != NONE && !dict_is(d, id, text, TERM_WORD, field))
+        id = NONE;
+    if (id != NONE)
+        r = add_found(s, id, word, text, k->hash);
+    if (r == 0 && s->set->prefix_lengths && !k->run)
+        r = look_up_prefixes(s, word, text);
+    return r;
+}
+
+/* In three rounds, so that no round waits for memory: the buckets were called for when
+ * the words were read, the terms are while their buckets are looked at. */
 static int find_terms(struct match_scratch *s)
 {
-    const struct match_set *set = s->set;
-    size_t bits = set->dict.n / 64 + 1;
-    int r = table_room(&s->present_table, &s->present_table_n, s->n_words);
+    const struct dict *d = &s->set->dict;
+    int r = table_room(&s->present_table, &s->present_table_n, s->n_words + 1);
 
-    if (r == 0 && s->bits_n < bits) {
-        uint64_t *b = calloc(bits, sizeof *b);
-        if (!b)
-            return -ENOMEM;
-        free(s->bits);
-        s->bits = b;
-        s->bits_n = bits;
+    if (r == 0)
+        r = bits_room(s);
+    if (r < 0)
+        return r;
+    s->bits[0] |= 1; /* ALWAYS */
+    for (uint32_t w = 0; w < s->n_words; w++) {
+        s->words[w].guess = dict_guess(d, s->words[w].hash);
+        if (s->words[w].guess < DICT_ASK)
+            __builtin_prefetch(&d->terms[s->words[w].guess]);
     }
-    for (uint32_t w = 0; r == 0 && w < s->n_words; w++) {
-        const struct text_token *k = &s->text.tokens[s->words[w].first];
-        struct str text = text_folded(&s->text, k);
-        r = look_up(s, w, text, k->hash, TERM_WORD);
-        if (r == 0 && set->prefix_lengths && !k->run)
-            r = look_up_prefixes(s, w, text);
-    }
-    if (r == 0 && set->has_pairs)
+    for (uint32_t w = 0; r == 0 && w < s->n_words; w++)
+        r = look_up_word(s, w);
+    if (r == 0 && s->set->has_pairs)
         r = look_up_pairs(s);
     return r;
 }
@@ -363,12 +412,16 @@ void item_forget(struct match_scratch *s)
 {
     for (size_t i = 0; i < s->n_present; i++)
         s->bits[s->present[i].term >> 6] = 0;
+    if (s->bits_n)
+        s->bits[0] = 0;
 }
 
 uint32_t segment_of(const struct match_scratch *s, uint32_t position)
 {
     uint32_t lo = 0, hi = (uint32_t)s->n_segments;
 
+    if (position < s->hi[RULE_ANY]) /* title, summary or content */
+        return position < s->hi[RULE_TITLE] ? 0 : 1 + (position >= s->segments[2].first);
     while (hi - lo > 1) { /* values at the end have no tokens and begin after all */
         uint32_t mid = (lo + hi) / 2;
         if (s->segments[mid].first <= position)
