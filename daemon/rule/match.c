@@ -23,7 +23,8 @@ void match_set_free(struct match_set *set)
     free(set->leaves);
     free(set->elements);
     free(set->symbols.v);
-    free(set->prefix_lengths);
+    free(set->long_prefixes.lengths);
+    free(set->short_prefixes.lengths);
     free(set);
 }
 
@@ -114,7 +115,7 @@ static void shrink(struct match_set *s)
     s->bytes += trim(&s->dict.terms, &cap, s->dict.n, sizeof *s->dict.terms);
     s->bytes += trim(&s->dict.text, &s->dict.text_cap, s->dict.text_n, 1);
     s->bytes += (s->dict.bucket_mask + 1ul) * sizeof *s->dict.buckets;
-    s->bytes += s->prefix_lengths ? PREFIX_SLOTS * sizeof *s->prefix_lengths : 0;
+    s->bytes += (s->long_prefixes.n + s->short_prefixes.n) * sizeof(uint64_t);
 }
 
 int match_set_new(struct match_set **out, const struct match_rule *rules, size_t n,
@@ -178,13 +179,11 @@ void match_scratch_free(struct match_scratch *s)
     text_done(&s->name[1]);
     free(s->segments);
     free(s->next);
-    free(s->word_at);
-    free(s->words);
-    free(s->word_table);
+    free(s->term_at);
+    free(s->extra);
     free(s->bits);
     free(s->present);
     free(s->present_table);
-    free(s->links);
     free(s->passed);
     free(s->maybe.v);
     free(s->hits);

@@ -27,23 +27,6 @@ static enum rule_field base_field(enum rule_field field)
     return field == RULE_TITLE || field == RULE_TEXT ? RULE_ANY : field;
 }
 
-static void note_prefix(struct match_set *set, struct str text)
-{
-    uint64_t bit = (uint64_t)1 << (text.n < 63 ? text.n : 63);
-
-    if (text.n < PREFIX_BYTES)
-        set->short_prefixes |= bit;
-    else
-        set->prefix_lengths[prefix_slot(text.s)] |= bit;
-}
-
-static int room_for_prefixes(struct match_set *set)
-{
-    if (!set->prefix_lengths)
-        set->prefix_lengths = calloc(PREFIX_SLOTS, sizeof *set->prefix_lengths);
-    return set->prefix_lengths ? 0 : -ENOMEM;
-}
-
 /* The term of one token.  A word of title: or text: is looked up only where the same word
  * is known at all, so that one is made, too. */
 static int add_term(struct compiler *c, const struct text_token *k, enum term_kind kind,
@@ -54,11 +37,7 @@ static int add_term(struct compiler *c, const struct text_token *k, enum term_ki
     enum rule_field base = base_field(field);
     uint32_t any;
 
-    if (kind == TERM_PREFIX) {
-        if (room_for_prefixes(set) < 0)
-            return -ENOMEM;
-        note_prefix(set, text);
-    }
+    set->has_prefixes |= kind == TERM_PREFIX;
     if (base == field)
         return use_term(c, text, k->hash, kind, field, id);
     int r = use_term(c, text, k->hash, kind, base, &any);

@@ -238,19 +238,12 @@ bool code_holds(struct match_scratch *s, const uint32_t *code)
 /* Append the positions of a word that the item has. */
 static inline void collect_term(struct match_scratch *s, uint32_t term)
 {
-    enum rule_field f = (enum rule_field)s->set->dict.terms[term].field;
-    uint32_t link = item_present(s, term)->words;
-
-    for (; link != NONE; link = s->links[link].next) {
-        uint32_t p = s->words[s->links[link].word].first;
-        for (; p != NONE; p = s->next[p]) {
-            if (p < s->lo[f] || p >= s->hi[f])
-                continue;
-            if (s->places.n < s->places.cap)
-                s->places.v[s->places.n++] = p;
-            else if (numbers_add(&s->places, p) < 0)
-                s->error = -ENOMEM;
-        }
+    for (uint32_t link = item_present(s, term)->first; link != NONE;
+         link = s->next[link]) {
+        if (s->places.n < s->places.cap)
+            s->places.v[s->places.n++] = place_of(s, link);
+        else if (numbers_add(&s->places, place_of(s, link)) < 0)
+            s->error = -ENOMEM;
     }
 }
 

@@ -199,7 +199,14 @@ struct numbers { /* a growing stream */
 int numbers_add(struct numbers *s, uint32_t x);
 int numbers_room(struct numbers *s, size_t more);
 
-enum { PREFIX_SLOTS = 4096, PREFIX_BYTES = 3 };
+/* Which lengths of prefixes there are, by the first bytes of a token: bit n for those of
+ * n bytes, the last bit for all longer ones.  Tokens that begin like none are most. */
+struct prefix_table {
+    uint64_t *lengths;
+    size_t n; /* a power of two */
+};
+
+enum { PREFIX_SHORT = 3, PREFIX_LONG = 5, PREFIX_MAX = 63 };
 
 struct match_set {
     struct dict dict;
@@ -214,19 +221,24 @@ struct match_set {
     struct element *elements;
     size_t n_elements, elements_cap;
     struct numbers symbols;
-    uint64_t *prefix_lengths; /* by prefix_slot(): bit n: some prefix has n bytes */
-    uint64_t short_prefixes;  /* those shorter than PREFIX_BYTES */
-    uint32_t fields;          /* bit f: words of enum rule_field f are looked up */
+    struct prefix_table long_prefixes;  /* of PREFIX_LONG bytes or more */
+    struct prefix_table short_prefixes; /* of fewer, but PREFIX_SHORT at least */
+    uint64_t tiny_prefixes;             /* lengths of those that are shorter still */
+    bool has_prefixes;
+    uint32_t fields; /* bit f: words of enum rule_field f are looked up */
     bool has_pairs;
     size_t bytes; /* of memory, regexes aside */
 };
 
-static inline uint32_t prefix_slot(const char *bytes)
+static inline size_t prefix_slot(const struct prefix_table *t, const char *bytes,
+                                 size_t n)
 {
     const unsigned char *u = (const unsigned char *)bytes;
-    uint32_t x = (uint32_t)u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16;
+    uint64_t x = 0;
 
-    return x * 2654435761u >> 20;
+    for (size_t i = 0; i < n; i++)
+        x = x << 8 | u[i];
+    return (x * 0x9E3779B97F4A7C15 >> 32) & (t->n - 1);
 }
 
 /* Grow `*p` so that index n is inside. */
@@ -259,21 +271,12 @@ struct segment { /* one text of the item */
     struct str src;
 };
 
-struct word {      /* a token of the item, once for texts that are looked up alike */
-    uint64_t hash; /* term_hash() of it */
-    uint32_t first, last; /* positions */
-    uint32_t len;
-    uint32_t field; /* RULE_ANY for title, summary and content */
-    uint32_t guess; /* see dict_guess() */
-};
-
-struct present { /* a term that the item has */
+/* A term that the item has, and the chain of its positions: from `first` on by next[].  A
+ * link that is no position is one of the extra ones, which prefixes need, for a token may
+ * begin with several; see place_of(). */
+struct present {
     uint32_t term;
-    uint32_t words; /* list in scratch->links */
-};
-
-struct link {
-    uint32_t word, next;
+    uint32_t first, last; /* NONE: a pair, whose positions nobody asks for */
 };
 
 struct occurrence {
@@ -295,22 +298,18 @@ struct match_scratch {
     struct segment *segments;
     size_t n_segments, segments_cap;
     uint32_t lo[RULE_FIELDS], hi[RULE_FIELDS]; /* positions of each field */
-    uint32_t *next; /* by position: the next one of the same word, or NONE */
-    uint32_t *word_at;
-    struct word *words;
-    size_t positions_cap; /* of these three */
-    size_t n_words;
-    uint64_t *word_table; /* generation << 32 | word */
-    size_t word_table_n;
-    uint32_t generation;
-    uint64_t *bits; /* by term: the item has it */
+    uint32_t *term_at;   /* by position: the term that the token is, or NONE */
+    uint32_t *next;      /* by link: the next one of the chain, or NONE */
+    uint32_t *extra;     /* by extra link: its position */
+    uint32_t n_links;    /* the tokens and the extra ones */
+    size_t links_cap;    /* of these three */
+    uint32_t generation; /* of present_table */
+    uint64_t *bits;      /* by term: the item has it */
     size_t bits_n;
     struct present *present;
     size_t n_present, present_cap;
     uint64_t *present_table; /* generation << 32 | index in present */
     size_t present_table_n;
-    struct link *links;
-    size_t n_links, links_cap;
     uint32_t *passed; /* heads whose filter the item has */
     size_t passed_cap;
     struct numbers maybe; /* rules that must be evaluated */
@@ -332,6 +331,12 @@ struct match_scratch {
 static inline bool has_term(const struct match_scratch *s, uint32_t term)
 {
     return s->bits[term >> 6] >> (term & 63) & 1;
+}
+
+/* The position that a link stands for. */
+static inline uint32_t place_of(const struct match_scratch *s, uint32_t link)
+{
+    return link < s->text.n ? link : s->extra[link];
 }
 
 /* Fold and tokenise the texts of s->in, and note the terms of s->set that they have. */

@@ -353,6 +353,47 @@ static int place_bodies(struct compiler *c)
     return 0;
 }
 
+static int make_prefix_table(struct prefix_table *t, size_t prefixes)
+{
+    for (t->n = 64; t->n < prefixes * 8; t->n *= 2)
+        ;
+    t->lengths = calloc(t->n, sizeof *t->lengths);
+    return t->lengths ? 0 : -ENOMEM;
+}
+
+static void note_prefix(struct match_set *set, struct str text)
+{
+    uint64_t bit = (uint64_t)1 << (text.n < PREFIX_MAX ? text.n : PREFIX_MAX);
+    struct prefix_table *t = &set->long_prefixes;
+
+    if (text.n < PREFIX_SHORT)
+        set->tiny_prefixes |= bit;
+    else if (text.n < PREFIX_LONG)
+        set->short_prefixes
+            .lengths[prefix_slot(&set->short_prefixes, text.s, PREFIX_SHORT)] |= bit;
+    else
+        t->lengths[prefix_slot(t, text.s, PREFIX_LONG)] |= bit;
+}
+
+static int index_prefixes(struct match_set *set)
+{
+    const struct dict *d = &set->dict;
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n; i++)
+        n += d->terms[i].kind == TERM_PREFIX;
+    if (n == 0)
+        return 0;
+    if (make_prefix_table(&set->long_prefixes, n) < 0 ||
+        make_prefix_table(&set->short_prefixes, n) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < d->n; i++)
+        if (d->terms[i].kind == TERM_PREFIX)
+            note_prefix(set,
+                        (struct str){ d->text + d->terms[i].text_off, d->terms[i].len });
+    return 0;
+}
+
 int index_rules(struct compiler *c)
 {
     struct match_set *set = c->set;
@@ -367,6 +408,8 @@ int index_rules(struct compiler *c)
             r = add_records(c, (uint32_t)at, code, true);
         at += 1 + code_size(code);
     }
+    if (r == 0)
+        r = index_prefixes(set);
     if (r == 0)
         r = place_heads(c);
     return r < 0 ? r : place_bodies(c);

@@ -120,94 +120,31 @@ static int table_room(uint64_t **table, size_t *table_n, size_t n)
     return 0;
 }
 
-static int next_generation(struct match_scratch *s)
+static void next_generation(struct match_scratch *s)
 {
     if (++s->generation)
-        return 0;
-    s->generation = 1; /* wrapped: what the tables hold must not look new */
-    memset(s->word_table, 0, s->word_table_n * sizeof *s->word_table);
-    memset(s->present_table, 0, s->present_table_n * sizeof *s->present_table);
-    return 0;
-}
-
-/* Of at most 8 bytes, the hash tells all. */
-static inline bool same_word(const struct match_scratch *s, const struct word *w,
-                             uint64_t hash, const struct text_token *k, uint32_t field)
-{
-    if (w->hash != hash || w->len != k->fold_len || w->field != field)
-        return false;
-    return k->fold_len <= 8 || memcmp(s->text.fold + s->text.tokens[w->first].fold_off,
-                                      s->text.fold + k->fold_off, k->fold_len) == 0;
-}
-
-/* Chain position `p` to the word that it is an occurrence of. */
-static inline void add_position(struct match_scratch *s, uint32_t p,
-                                enum rule_field field)
-{
-    const struct text_token *k = &s->text.tokens[p];
-    size_t mask = s->word_table_n - 1;
-    uint64_t hash = term_hash(k->hash, TERM_WORD, field);
-    size_t i = hash >> 20 & mask;
-
-    s->next[p] = NONE;
-    for (; s->word_table[i] >> 32 == s->generation; i = (i + 1) & mask) {
-        struct word *w = &s->words[(uint32_t)s->word_table[i]];
-        if (!same_word(s, w, hash, k, field))
-            continue;
-        s->next[w->last] = p;
-        w->last = p;
-        s->word_at[p] = (uint32_t)s->word_table[i];
         return;
-    }
-    dict_prefetch(&s->set->dict, hash);
-    s->words[s->n_words] = (struct word){ hash, p, p, k->fold_len, field, NONE };
-    s->word_table[i] = (uint64_t)s->generation << 32 | s->n_words;
-    s->word_at[p] = (uint32_t)s->n_words++;
+    s->generation = 1; /* wrapped: what the table holds must not look new */
+    memset(s->present_table, 0, s->present_table_n * sizeof *s->present_table);
 }
 
-static void add_positions(struct match_scratch *s, enum rule_field field)
+static int links_room(struct match_scratch *s, size_t n)
 {
-    for (uint32_t p = s->lo[field]; p < s->hi[field]; p++) {
-        if (s->text.tokens[p].fold_len)
-            add_position(s, p, field);
-        else
-            s->word_at[p] = NONE;
-    }
-}
+    size_t cap = s->links_cap ? s->links_cap : 512;
 
-static int positions_room(struct match_scratch *s, size_t n)
-{
-    size_t cap = s->positions_cap ? s->positions_cap : 512;
-
-    if (n <= s->positions_cap)
+    if (n <= s->links_cap)
         return 0;
     while (cap < n)
         cap *= 2;
     uint32_t *next = realloc(s->next, cap * sizeof *next);
     s->next = next ? next : s->next;
-    uint32_t *word_at = realloc(s->word_at, cap * sizeof *word_at);
-    s->word_at = word_at ? word_at : s->word_at;
-    struct word *words = realloc(s->words, cap * sizeof *words);
-    s->words = words ? words : s->words;
-    if (!next || !word_at || !words)
+    uint32_t *term_at = realloc(s->term_at, cap * sizeof *term_at);
+    s->term_at = term_at ? term_at : s->term_at;
+    uint32_t *extra = realloc(s->extra, cap * sizeof *extra);
+    s->extra = extra ? extra : s->extra;
+    if (!next || !term_at || !extra)
         return -ENOMEM;
-    s->positions_cap = cap;
-    return 0;
-}
-
-static int read_words(struct match_scratch *s)
-{
-    int r = positions_room(s, s->text.n);
-
-    if (r == 0)
-        r = table_room(&s->word_table, &s->word_table_n, s->text.n);
-    if (r < 0)
-        return r;
-    s->n_words = 0;
-    add_positions(s, RULE_ANY);
-    add_positions(s, RULE_AUTHOR);
-    add_positions(s, RULE_CATEGORY);
-    add_positions(s, RULE_LINK);
+    s->links_cap = cap;
     return 0;
 }
 
@@ -241,76 +178,101 @@ static int grow_present(struct match_scratch *s)
     return r;
 }
 
-/* The item has `term`, by `word` (NONE: a pair). */
-static inline int add_present(struct match_scratch *s, uint32_t term, uint32_t word)
+/* The entry of `term`, made if it is new. */
+static inline struct present *add_present(struct match_scratch *s, uint32_t term)
 {
     if ((s->n_present >= s->present_cap || s->n_present * 2 >= s->present_table_n) &&
         grow_present(s) < 0)
-        return -ENOMEM;
-    if (s->n_links >= s->links_cap &&
-        array_room((void **)&s->links, &s->links_cap, s->n_links, sizeof *s->links) < 0)
-        return -ENOMEM;
+        return NULL;
     size_t i = present_slot(s, term);
-    if (s->present_table[i] >> 32 != s->generation) {
-        s->present_table[i] = (uint64_t)s->generation << 32 | s->n_present;
-        s->present[s->n_present++] = (struct present){ term, NONE };
-        s->bits[term >> 6] |= (uint64_t)1 << (term & 63);
-        __builtin_prefetch(&s->set->heads[s->set->dict.terms[term].heads]);
-    }
-    if (word == NONE)
-        return 0;
-    struct present *p = &s->present[(uint32_t)s->present_table[i]];
-    s->links[s->n_links] = (struct link){ word, p->words };
-    p->words = (uint32_t)s->n_links++;
+    if (s->present_table[i] >> 32 == s->generation)
+        return &s->present[(uint32_t)s->present_table[i]];
+    s->present_table[i] = (uint64_t)s->generation << 32 | s->n_present;
+    s->bits[term >> 6] |= (uint64_t)1 << (term & 63);
+    __builtin_prefetch(&s->set->heads[s->set->dict.terms[term].heads]);
+    struct present *p = &s->present[s->n_present++];
+    *p = (struct present){ term, NONE, NONE };
+    return p;
+}
+
+static inline void add_link(struct match_scratch *s, struct present *p, uint32_t link)
+{
+    s->next[link] = NONE;
+    if (p->last == NONE)
+        p->first = link;
+    else
+        s->next[p->last] = link;
+    p->last = link;
+}
+
+/* One more place of a term that is not its token's own: by an extra link. */
+static int add_extra(struct match_scratch *s, uint32_t id, uint32_t p)
+{
+    struct present *at = add_present(s, id);
+
+    if (!at || links_room(s, s->n_links + 1u) < 0)
+        return -ENOMEM;
+    s->extra[s->n_links] = p;
+    add_link(s, at, s->n_links++);
     return 0;
 }
 
-/* `word` is, or begins with, term `id`; so it may be one of title: and text:, too. */
-static inline int add_found(struct match_scratch *s, uint32_t id, uint32_t word,
-                            struct str text, uint64_t hash)
+/* The term of title: or text: beside a known one; `p` is within that field. */
+static int add_in_field(struct match_scratch *s, const struct term *t, struct str text,
+                        uint64_t hash, enum rule_field field, uint32_t p)
 {
-    const struct dict *d = &s->set->dict;
-    const struct term *t = &d->terms[id];
-    const struct word *w = &s->words[word];
     enum term_kind kind = (enum term_kind)t->kind;
-    int r = add_present(s, id, word);
+    uint32_t id =
+        dict_find(&s->set->dict, text, term_hash(hash, kind, field), kind, field);
 
-    if (r == 0 && t->in_title && w->first < s->hi[RULE_TITLE]) {
-        id = dict_find(d, text, term_hash(hash, kind, RULE_TITLE), kind, RULE_TITLE);
-        r = id == NONE ? 0 : add_present(s, id, word);
-    }
-    if (r == 0 && t->in_text && w->last >= s->lo[RULE_TEXT]) {
-        id = dict_find(d, text, term_hash(hash, kind, RULE_TEXT), kind, RULE_TEXT);
-        r = id == NONE ? 0 : add_present(s, id, word);
-    }
+    return id == NONE ? 0 : add_extra(s, id, p);
+}
+
+/* The term is one of title: or text:, too. */
+static int add_fields(struct match_scratch *s, const struct term *t, struct str text,
+                      uint64_t hash, uint32_t p)
+{
+    int r = 0;
+
+    if (t->in_title && p < s->hi[RULE_TITLE])
+        r = add_in_field(s, t, text, hash, RULE_TITLE, p);
+    if (r == 0 && t->in_text && p >= s->lo[RULE_TEXT])
+        r = add_in_field(s, t, text, hash, RULE_TEXT, p);
     return r;
 }
 
-static int look_up_prefix(struct match_scratch *s, uint32_t word, struct str text)
+static int look_up_prefix(struct match_scratch *s, struct str text, enum rule_field field,
+                          uint32_t p)
 {
-    enum rule_field field = (enum rule_field)s->words[word].field;
+    const struct dict *d = &s->set->dict;
     uint64_t hash = text_hash(text.s, text.n);
-    uint32_t id = dict_find(&s->set->dict, text, term_hash(hash, TERM_PREFIX, field),
-                            TERM_PREFIX, field);
+    uint32_t id =
+        dict_find(d, text, term_hash(hash, TERM_PREFIX, field), TERM_PREFIX, field);
 
-    return id == NONE ? 0 : add_found(s, id, word, text, hash);
+    if (id == NONE)
+        return 0;
+    int r = add_extra(s, id, p);
+    return r < 0 ? r : add_fields(s, &d->terms[id], text, hash, p);
 }
 
-static int look_up_prefixes(struct match_scratch *s, uint32_t word, struct str text)
+static int look_up_prefixes(struct match_scratch *s, struct str text,
+                            enum rule_field field, uint32_t p)
 {
-    const struct match_set *set = s->set;
-    uint64_t lengths = set->short_prefixes;
+    const struct prefix_table *t = &s->set->short_prefixes, *u = &s->set->long_prefixes;
+    uint64_t lengths = s->set->tiny_prefixes;
     int r = 0;
 
-    if (text.n >= PREFIX_BYTES)
-        lengths |= set->prefix_lengths[prefix_slot(text.s)];
+    if (text.n >= PREFIX_SHORT)
+        lengths |= t->lengths[prefix_slot(t, text.s, PREFIX_SHORT)];
+    if (text.n >= PREFIX_LONG)
+        lengths |= u->lengths[prefix_slot(u, text.s, PREFIX_LONG)];
     for (; r == 0 && lengths; lengths &= lengths - 1) {
         size_t n = (size_t)__builtin_ctzll(lengths);
         if (n > text.n)
             break;
         do
-            r = look_up_prefix(s, word, (struct str){ text.s, n });
-        while (r == 0 && n >= 63 && ++n <= text.n);
+            r = look_up_prefix(s, (struct str){ text.s, n }, field, p);
+        while (r == 0 && n >= PREFIX_MAX && ++n <= text.n);
     }
     return r;
 }
@@ -333,7 +295,7 @@ static int look_up_pairs(struct match_scratch *s)
         uint32_t id = dict_find(&s->set->dict, (struct str){ both, a.n + b.n }, hash,
                                 TERM_PAIR, RULE_ANY);
         if (id != NONE)
-            r = add_present(s, id, NONE);
+            r = add_present(s, id) ? 0 : -ENOMEM;
     }
     return r;
 }
@@ -353,46 +315,74 @@ static int bits_room(struct match_scratch *s)
     return 0;
 }
 
-static inline int look_up_word(struct match_scratch *s, uint32_t word)
+static inline int look_up(struct match_scratch *s, uint32_t p, enum rule_field field)
 {
     const struct dict *d = &s->set->dict;
-    const struct word *w = &s->words[word];
-    const struct text_token *k = &s->text.tokens[w->first];
-    enum rule_field field = (enum rule_field)w->field;
+    const struct text_token *k = &s->text.tokens[p];
     struct str text = text_folded(&s->text, k);
-    uint32_t id = w->guess;
+    uint32_t id = s->term_at[p];
     int r = 0;
 
     if (id == DICT_ASK)
-        id = dict_find(d, text, w->hash, TERM_WORD, field);
+        id = dict_find(d, text, term_hash(k->hash, TERM_WORD, field), TERM_WORD, field);
     else if (id != NONE && !dict_is(d, id, text, TERM_WORD, field))
         id = NONE;
-    if (id != NONE)
-        r = add_found(s, id, word, text, k->hash);
-    if (r == 0 && s->set->prefix_lengths && !k->run)
-        r = look_up_prefixes(s, word, text);
+    s->term_at[p] = id;
+    if (id != NONE) {
+        const struct term *t = &d->terms[id];
+        struct present *at = add_present(s, id);
+        if (!at)
+            return -ENOMEM;
+        add_link(s, at, p);
+        if (t->in_title | t->in_text)
+            r = add_fields(s, t, text, k->hash, p);
+    }
+    if (r == 0 && s->set->has_prefixes && !k->run && text.n)
+        r = look_up_prefixes(s, text, field, p);
     return r;
 }
 
-/* In three rounds, so that no round waits for memory: the buckets were called for when
- * the words were read, the terms are while their buckets are looked at. */
-static int find_terms(struct match_scratch *s)
+/* In three rounds, so that none waits for memory: the first calls for the buckets, the
+ * second looks at them and calls for the terms. */
+static int find_words(struct match_scratch *s, enum rule_field field)
 {
     const struct dict *d = &s->set->dict;
-    int r = table_room(&s->present_table, &s->present_table_n, s->n_words + 1);
+    const struct text_token *k = s->text.tokens;
+    uint32_t from = s->lo[field], to = s->hi[field];
+    int r = 0;
 
+    for (uint32_t p = from; p < to; p++)
+        dict_prefetch(d, term_hash(k[p].hash, TERM_WORD, field));
+    for (uint32_t p = from; p < to; p++) {
+        uint32_t id = dict_guess(d, term_hash(k[p].hash, TERM_WORD, field));
+        s->term_at[p] = id;
+        if (id < DICT_ASK)
+            __builtin_prefetch(&d->terms[id]);
+    }
+    for (uint32_t p = from; r == 0 && p < to; p++)
+        r = look_up(s, p, field);
+    return r;
+}
+
+static int find_terms(struct match_scratch *s)
+{
+    int r = table_room(&s->present_table, &s->present_table_n, s->text.n + 1);
+
+    if (r == 0)
+        r = links_room(s, s->text.n);
     if (r == 0)
         r = bits_room(s);
     if (r < 0)
         return r;
+    s->n_links = (uint32_t)s->text.n;
     s->bits[0] |= 1; /* ALWAYS */
-    for (uint32_t w = 0; w < s->n_words; w++) {
-        s->words[w].guess = dict_guess(d, s->words[w].hash);
-        if (s->words[w].guess < DICT_ASK)
-            __builtin_prefetch(&d->terms[s->words[w].guess]);
-    }
-    for (uint32_t w = 0; r == 0 && w < s->n_words; w++)
-        r = look_up_word(s, w);
+    r = find_words(s, RULE_ANY);
+    if (r == 0)
+        r = find_words(s, RULE_AUTHOR);
+    if (r == 0)
+        r = find_words(s, RULE_CATEGORY);
+    if (r == 0)
+        r = find_words(s, RULE_LINK);
     if (r == 0 && s->set->has_pairs)
         r = look_up_pairs(s);
     return r;
@@ -400,11 +390,10 @@ static int find_terms(struct match_scratch *s)
 
 int item_read(struct match_scratch *s)
 {
-    s->n_present = s->n_links = 0;
+    s->n_present = 0;
     next_generation(s);
     int r = read_texts(s);
-    if (r == 0)
-        r = read_words(s);
+
     return r < 0 ? r : find_terms(s);
 }
 

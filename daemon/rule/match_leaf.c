@@ -27,17 +27,10 @@ static void add_positions(struct match_scratch *s, uint32_t first, uint32_t last
 
 void term_find(struct match_scratch *s, uint32_t term)
 {
-    enum rule_field f = (enum rule_field)s->set->dict.terms[term].field;
-
     if (!has_term(s, term))
         return;
-    uint32_t link = item_present(s, term)->words;
-    for (; link != NONE; link = s->links[link].next) {
-        uint32_t p = s->words[s->links[link].word].first;
-        for (; p != NONE; p = s->next[p])
-            if (p >= s->lo[f] && p < s->hi[f])
-                add_positions(s, p, p, 0, 0);
-    }
+    for (uint32_t link = item_present(s, term)->first; link != NONE; link = s->next[link])
+        add_positions(s, place_of(s, link), place_of(s, link), 0, 0);
 }
 
 /* The symbols before element `i` (after the last one, if i == n) of the phrase whose
@@ -88,7 +81,7 @@ static bool element_fits(const struct match_scratch *s, const struct element *e,
     const struct term *t = &s->set->dict.terms[e->term];
 
     if (t->kind == TERM_WORD)
-        return s->word_at[p] == s->links[item_present(s, e->term)->words].word;
+        return s->term_at[p] == e->term;
     struct str is = text_folded(&s->text, &s->text.tokens[p]);
     return is.n >= t->len && memcmp(is.s, s->set->dict.text + t->text_off, t->len) == 0;
 }
@@ -100,8 +93,7 @@ static void phrase_at(struct match_scratch *s, const struct leaf *leaf, uint32_t
     uint32_t before = 0, after = 0, inside;
 
     for (uint32_t i = 1; i < leaf->n; i++)
-        if (p + i >= s->text.n || s->word_at[p + i] == NONE ||
-            !element_fits(s, &e[i], p + i))
+        if (p + i >= s->text.n || !element_fits(s, &e[i], p + i))
             return;
     g = &s->segments[segment_of(s, p)];
     if (!segment_in(g, leaf->node->field))
@@ -126,12 +118,9 @@ static void phrase_find(struct match_scratch *s, const struct leaf *leaf)
     for (uint32_t i = 0; i < leaf->n; i++)
         if (!has_term(s, e[i].term))
             return;
-    uint32_t link = item_present(s, e->term)->words;
-    for (; link != NONE; link = s->links[link].next) {
-        uint32_t p = s->words[s->links[link].word].first;
-        for (; p != NONE; p = s->next[p])
-            phrase_at(s, leaf, p);
-    }
+    for (uint32_t link = item_present(s, e->term)->first; link != NONE;
+         link = s->next[link])
+        phrase_at(s, leaf, place_of(s, link));
 }
 
 /* Every place of one gap between tokens where the symbols stand. */
