@@ -241,7 +241,8 @@ static int scan(struct match_scratch *s, const struct term *t)
     const struct head *h = set->heads + t->heads;
     uint32_t n = t->n_heads, k = 0;
 
-    if (array_room((void **)&s->passed, &s->passed_cap, n, sizeof *s->passed) < 0)
+    if (n >= s->passed_cap &&
+        array_room((void **)&s->passed, &s->passed_cap, n, sizeof *s->passed) < 0)
         return -ENOMEM;
     for (uint32_t i = 0; i < n; i++) {
         s->passed[k] = h[i].ref;

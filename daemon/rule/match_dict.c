@@ -3,9 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 #include "match_impl.h"
 
 int array_room(void **p, size_t *cap, size_t n, size_t size)
@@ -36,44 +33,6 @@ int numbers_add(struct numbers *s, uint32_t x)
     if (r == 0)
         s->v[s->n++] = x;
     return r;
-}
-
-/* Eight bytes as they are in memory. */
-static inline uint64_t load(const char *p)
-{
-    uint64_t x;
-
-    memcpy(&x, p, 8);
-    return x;
-}
-
-/* The same first `n` bytes, of which 8 count. */
-static inline bool same_head(const char *a, const char *b, size_t n)
-{
-    uint64_t x = load(a) ^ load(b);
-
-    if (n >= 8)
-        return x == 0;
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    return n == 0 || x << (64 - 8 * n) == 0;
-#else
-    return n == 0 || x >> (64 - 8 * n) == 0;
-#endif
-}
-
-bool dict_is(const struct dict *d, uint32_t id, struct str text, enum term_kind kind,
-             enum rule_field field)
-{
-    const struct term *t = &d->terms[id];
-
-    if (t->len != text.n || t->kind != kind || t->field != field ||
-        !same_head(t->head, text.s, text.n))
-        return false;
-    if (text.n <= 8)
-        return true;
-    if (text.n <= TERM_HEAD)
-        return same_head(t->head + 8, text.s + 8, text.n - 8);
-    return memcmp(d->text + t->text_off, text.s, text.n) == 0;
 }
 
 static int grow_slots(struct dict *d)
@@ -141,11 +100,6 @@ int dict_add(struct dict *d, struct str text, uint64_t hash, enum term_kind kind
     return 0;
 }
 
-static uint16_t tag_of(uint64_t hash)
-{
-    return (uint16_t)(hash >> 48);
-}
-
 int dict_freeze(struct dict *d)
 {
     size_t n = 1;
@@ -164,7 +118,7 @@ int dict_freeze(struct dict *d)
             b = (b + 1) & d->bucket_mask;
         }
         struct bucket *to = &d->buckets[b];
-        to->tag[to->n] = tag_of(d->hashes[id]);
+        to->tag[to->n] = dict_tag(d->hashes[id]);
         to->id[to->n++] = (uint32_t)id;
     }
     free(d->slots);
@@ -174,39 +128,12 @@ int dict_freeze(struct dict *d)
     return 0;
 }
 
-/* Bits of the slots whose tag it is. */
-static inline uint32_t slots_with(const struct bucket *b, uint16_t tag)
-{
-    uint32_t bits = 0;
-    uint32_t i = 0;
-
-#ifdef __SSE2__
-    __m128i tags = _mm_loadu_si128((const __m128i *)(const void *)b->tag);
-    __m128i same = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
-    bits = (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(same, _mm_setzero_si128()));
-    i = 8;
-#endif
-    for (; i < BUCKET_SLOTS; i++)
-        bits |= (uint32_t)(b->tag[i] == tag) << i;
-    return b->n < BUCKET_SLOTS ? bits & ((1u << b->n) - 1) : bits;
-}
-
-uint32_t dict_guess(const struct dict *d, uint64_t hash)
-{
-    const struct bucket *b = &d->buckets[(uint32_t)hash & d->bucket_mask];
-    uint32_t bits = slots_with(b, tag_of(hash));
-
-    if (b->n > BUCKET_SLOTS || (bits & (bits - 1)))
-        return DICT_ASK;
-    return bits ? b->id[__builtin_ctz(bits)] : NONE;
-}
-
 uint32_t dict_find(const struct dict *d, struct str text, uint64_t hash,
                    enum term_kind kind, enum rule_field field)
 {
     for (uint32_t i = (uint32_t)hash & d->bucket_mask;; i = (i + 1) & d->bucket_mask) {
         const struct bucket *b = &d->buckets[i];
-        for (uint32_t bits = slots_with(b, tag_of(hash)); bits; bits &= bits - 1) {
+        for (uint32_t bits = dict_slots(b, dict_tag(hash)); bits; bits &= bits - 1) {
             uint32_t id = b->id[__builtin_ctz(bits)];
             if (dict_is(d, id, text, kind, field))
                 return id;

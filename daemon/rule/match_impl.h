@@ -11,8 +11,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include "match.h"
 #include "text.h"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define NONE UINT32_MAX
 
@@ -84,13 +88,79 @@ static inline void dict_prefetch(const struct dict *d, uint64_t hash)
     __builtin_prefetch(&d->buckets[(uint32_t)hash & d->bucket_mask]);
 }
 
+static inline uint16_t dict_tag(uint64_t hash)
+{
+    return (uint16_t)(hash >> 48);
+}
+
+/* Eight bytes as they are in memory. */
+static inline uint64_t dict_load(const char *p)
+{
+    uint64_t x;
+
+    memcpy(&x, p, 8);
+    return x;
+}
+
+/* The same first `n` bytes, of which 8 count. */
+static inline bool dict_same_head(const char *a, const char *b, size_t n)
+{
+    uint64_t x = dict_load(a) ^ dict_load(b);
+
+    if (n >= 8)
+        return x == 0;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return n == 0 || x << (64 - 8 * n) == 0;
+#else
+    return n == 0 || x >> (64 - 8 * n) == 0;
+#endif
+}
+
+static inline bool dict_is(const struct dict *d, uint32_t id, struct str text,
+                           enum term_kind kind, enum rule_field field)
+{
+    const struct term *t = &d->terms[id];
+
+    if (t->len != text.n || t->kind != kind || t->field != field ||
+        !dict_same_head(t->head, text.s, text.n))
+        return false;
+    if (text.n <= 8)
+        return true;
+    if (text.n <= TERM_HEAD)
+        return dict_same_head(t->head + 8, text.s + 8, text.n - 8);
+    return memcmp(d->text + t->text_off, text.s, text.n) == 0;
+}
+
 /* The only term that can be it, by the tag of its hash; NONE: no term is; DICT_ASK: only
  * dict_find() can tell. */
 #define DICT_ASK (UINT32_MAX - 1)
-uint32_t dict_guess(const struct dict *d, uint64_t hash);
-/* Is term `id` it? */
-bool dict_is(const struct dict *d, uint32_t id, struct str text, enum term_kind kind,
-             enum rule_field field);
+
+/* Bits of the slots whose tag it is. */
+static inline uint32_t dict_slots(const struct bucket *b, uint16_t tag)
+{
+    uint32_t bits = 0;
+    uint32_t i = 0;
+
+#ifdef __SSE2__
+    __m128i tags = _mm_loadu_si128((const __m128i *)(const void *)b->tag);
+    __m128i same = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
+    bits = (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(same, _mm_setzero_si128()));
+    i = 8;
+#endif
+    for (; i < BUCKET_SLOTS; i++)
+        bits |= (uint32_t)(b->tag[i] == tag) << i;
+    return b->n < BUCKET_SLOTS ? bits & ((1u << b->n) - 1) : bits;
+}
+
+static inline uint32_t dict_guess(const struct dict *d, uint64_t hash)
+{
+    const struct bucket *b = &d->buckets[(uint32_t)hash & d->bucket_mask];
+    uint32_t bits = dict_slots(b, dict_tag(hash));
+
+    if (b->n > BUCKET_SLOTS || (bits & (bits - 1)))
+        return DICT_ASK;
+    return bits ? b->id[__builtin_ctz(bits)] : NONE;
+}
 
 /* --- leaves ---------------------------------------------------------------------- */
 
