@@ -24,7 +24,9 @@ void match_set_free(struct match_set *set)
     free(set->elements);
     free(set->symbols.v);
     free(set->long_prefixes.lengths);
+    free(set->long_prefixes.some);
     free(set->short_prefixes.lengths);
+    free(set->short_prefixes.some);
     free(set);
 }
 
@@ -181,6 +183,7 @@ void match_scratch_free(struct match_scratch *s)
     free(s->next);
     free(s->term_at);
     free(s->extra);
+    free(s->wants);
     free(s->bits);
     free(s->present);
     free(s->present_table);
@@ -219,6 +222,33 @@ static int add_hits_room(struct match_scratch *s, size_t more)
     return array_room((void **)&s->hits, &s->hits_cap, s->n_hits + more, sizeof *s->hits);
 }
 
+/* Heads of one term: most fail.  Without a branch, so that it costs the same whatever the
+ * item has. */
+static int scan(struct match_scratch *s, const struct term *t)
+{
+    const struct match_set *set = s->set;
+    const struct head *h = set->heads + t->heads;
+    uint32_t n = t->n_heads;
+    uint32_t *passed;
+    size_t k = 0;
+
+    if (s->n_passed + n >= s->passed_cap &&
+        array_room((void **)&s->passed, &s->passed_cap, s->n_passed + n,
+                   sizeof *s->passed) < 0)
+        return -ENOMEM;
+    passed = s->passed + s->n_passed;
+    for (uint32_t i = 0; i < n; i++) {
+        passed[k] = h[i].ref;
+        k += has_term(s, h[i].filter);
+    }
+    for (size_t i = 0; i < k; i++)
+        __builtin_prefetch(passed[i] & HEAD_SURE ? set->codes.v + (passed[i] & ~HEAD_SURE)
+                                                 : set->bodies.v + passed[i]);
+    s->n_passed += k;
+    s->counts.candidates += n;
+    return 0;
+}
+
 /* A rule that passed its head: do its other filters pass, too? */
 static inline void look_at_body(struct match_scratch *s, const uint32_t *body)
 {
@@ -227,39 +257,24 @@ static inline void look_at_body(struct match_scratch *s, const uint32_t *body)
     for (uint32_t n = body[0] >> 1; n > 0; n--)
         if (!has_term(s, *filter++))
             return;
+    __builtin_prefetch(s->set->codes.v + body[1]);
     if (body[0] & 1)
         s->hits[s->n_hits++] = body[1];
     else
         s->maybe.v[s->maybe.n++] = body[1];
 }
 
-/* The rules that are looked up by one term that the item has.  Most fail by their head:
- * without a branch, so that it costs the same whatever the item has. */
-static int scan(struct match_scratch *s, const struct term *t)
+static int look_at_passed(struct match_scratch *s)
 {
-    const struct match_set *set = s->set;
-    const struct head *h = set->heads + t->heads;
-    uint32_t n = t->n_heads, k = 0;
+    const uint32_t *bodies = s->set->bodies.v;
 
-    if (n >= s->passed_cap &&
-        array_room((void **)&s->passed, &s->passed_cap, n, sizeof *s->passed) < 0)
+    if (add_hits_room(s, s->n_passed) < 0 || numbers_room(&s->maybe, s->n_passed) < 0)
         return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        s->passed[k] = h[i].ref;
-        k += has_term(s, h[i].filter);
-    }
-    s->counts.candidates += n;
-    if (k == 0)
-        return 0;
-    if (add_hits_room(s, k) < 0 || numbers_room(&s->maybe, k) < 0)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < k; i++) {
-        if (i + 4 < k && !(s->passed[i + 4] & HEAD_SURE))
-            __builtin_prefetch(set->bodies.v + s->passed[i + 4]);
+    for (size_t i = 0; i < s->n_passed; i++) {
         if (s->passed[i] & HEAD_SURE)
             s->hits[s->n_hits++] = s->passed[i] & ~HEAD_SURE;
         else
-            look_at_body(s, set->bodies.v + s->passed[i]);
+            look_at_body(s, bodies + s->passed[i]);
     }
     return 0;
 }
@@ -286,9 +301,11 @@ static int find_hits(struct match_scratch *s)
     const struct match_set *set = s->set;
     int r = 0;
 
-    s->n_hits = s->maybe.n = 0;
+    s->n_hits = s->n_passed = s->maybe.n = 0;
     for (size_t i = 0; r == 0 && i < s->n_present; i++)
         r = scan(s, &set->dict.terms[s->present[i].term]);
+    if (r == 0)
+        r = look_at_passed(s);
     if (r == 0)
         r = evaluate(s, s->maybe.v, s->maybe.n);
     if (r == 0)
@@ -296,8 +313,7 @@ static int find_hits(struct match_scratch *s)
     return r;
 }
 
-/* Radix sort: nothing allocated in the steady state, no bad case. */
-static int sort_hits(struct match_scratch *s)
+static int sort_many_hits(struct match_scratch *s)
 {
     int r = array_room((void **)&s->sorted, &s->sorted_cap, s->n_hits, sizeof *s->sorted);
     uint32_t *from = s->hits, *to = s->sorted;
@@ -318,6 +334,24 @@ static int sort_hits(struct match_scratch *s)
     }
     if (from != s->hits)
         memcpy(s->hits, from, s->n_hits * sizeof *from);
+    return 0;
+}
+
+/* Insertion sort for few, radix sort for many: nothing is allocated in the steady state,
+ * and there is no bad case. */
+static int sort_hits(struct match_scratch *s)
+{
+    uint32_t *v = s->hits;
+
+    if (s->n_hits > 40)
+        return sort_many_hits(s);
+    for (size_t i = 1; i < s->n_hits; i++) {
+        uint32_t x = v[i];
+        size_t k = i;
+        for (; k > 0 && v[k - 1] > x; k--)
+            v[k] = v[k - 1];
+        v[k] = x;
+    }
     return 0;
 }
 

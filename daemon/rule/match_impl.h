@@ -272,6 +272,7 @@ int numbers_room(struct numbers *s, size_t more);
 /* Which lengths of prefixes there are, by the first bytes of a token: bit n for those of
  * n bytes, the last bit for all longer ones.  Tokens that begin like none are most. */
 struct prefix_table {
+    uint64_t *some; /* by slot, a bit: there are any; small, so it stays in the cache */
     uint64_t *lengths;
     size_t n; /* a power of two */
 };
@@ -309,6 +310,14 @@ static inline size_t prefix_slot(const struct prefix_table *t, const char *bytes
     for (size_t i = 0; i < n; i++)
         x = x << 8 | u[i];
     return (x * 0x9E3779B97F4A7C15 >> 32) & (t->n - 1);
+}
+
+static inline uint64_t prefix_lengths(const struct prefix_table *t, const char *bytes,
+                                      size_t n)
+{
+    size_t i = prefix_slot(t, bytes, n);
+
+    return t->some[i >> 6] >> (i & 63) & 1 ? t->lengths[i] : 0;
 }
 
 /* Grow `*p` so that index n is inside. */
@@ -349,6 +358,15 @@ struct present {
     uint32_t first, last; /* NONE: a pair, whose positions nobody asks for */
 };
 
+struct want { /* something else that a token may be: to be looked up with others at once
+               */
+    uint64_t hash; /* term_hash() */
+    uint64_t text_hash;
+    uint32_t p, len;
+    uint32_t guess;
+    uint8_t kind, field;
+};
+
 struct occurrence {
     uint32_t first, last; /* positions; NONE: not in words */
     uint32_t off, end;    /* bytes of the text of its segment */
@@ -381,7 +399,7 @@ struct match_scratch {
     uint64_t *present_table; /* generation << 32 | index in present */
     size_t present_table_n;
     uint32_t *passed; /* heads whose filter the item has */
-    size_t passed_cap;
+    size_t n_passed, passed_cap;
     struct numbers maybe; /* rules that must be evaluated */
     uint32_t *hits;       /* rules that hold, by their places */
     size_t n_hits, hits_cap;

@@ -358,21 +358,23 @@ static int make_prefix_table(struct prefix_table *t, size_t prefixes)
     for (t->n = 64; t->n < prefixes * 8; t->n *= 2)
         ;
     t->lengths = calloc(t->n, sizeof *t->lengths);
-    return t->lengths ? 0 : -ENOMEM;
+    t->some = calloc(t->n / 64, sizeof *t->some);
+    return t->lengths && t->some ? 0 : -ENOMEM;
 }
 
 static void note_prefix(struct match_set *set, struct str text)
 {
     uint64_t bit = (uint64_t)1 << (text.n < PREFIX_MAX ? text.n : PREFIX_MAX);
-    struct prefix_table *t = &set->long_prefixes;
+    struct prefix_table *t =
+        text.n < PREFIX_LONG ? &set->short_prefixes : &set->long_prefixes;
 
-    if (text.n < PREFIX_SHORT)
+    if (text.n < PREFIX_SHORT) {
         set->tiny_prefixes |= bit;
-    else if (text.n < PREFIX_LONG)
-        set->short_prefixes
-            .lengths[prefix_slot(&set->short_prefixes, text.s, PREFIX_SHORT)] |= bit;
-    else
-        t->lengths[prefix_slot(t, text.s, PREFIX_LONG)] |= bit;
+        return;
+    }
+    size_t i = prefix_slot(t, text.s, text.n < PREFIX_LONG ? PREFIX_SHORT : PREFIX_LONG);
+    t->lengths[i] |= bit;
+    t->some[i >> 6] |= (uint64_t)1 << (i & 63);
 }
 
 static int index_prefixes(struct match_set *set)

@@ -217,61 +217,95 @@ static int add_extra(struct match_scratch *s, uint32_t id, uint32_t p)
     return 0;
 }
 
-/* The term of title: or text: beside a known one; `p` is within that field. */
-static int add_in_field(struct match_scratch *s, const struct term *t, struct str text,
-                        uint64_t hash, enum rule_field field, uint32_t p)
+/* Ask for the term of `len` bytes at token `p`. */
+static inline int add_want(struct match_scratch *s, uint32_t p, size_t len,
+                           uint64_t text_hash, enum term_kind kind, enum rule_field field)
 {
-    enum term_kind kind = (enum term_kind)t->kind;
-    uint32_t id =
-        dict_find(&s->set->dict, text, term_hash(hash, kind, field), kind, field);
-
-    return id == NONE ? 0 : add_extra(s, id, p);
+    if (s->n_wants >= s->wants_cap &&
+        array_room((void **)&s->wants, &s->wants_cap, s->n_wants, sizeof *s->wants) < 0)
+        return -ENOMEM;
+    struct want *w = &s->wants[s->n_wants++];
+    w->hash = term_hash(text_hash, kind, field);
+    w->text_hash = text_hash;
+    w->p = p;
+    w->len = (uint32_t)len;
+    w->kind = (uint8_t)kind;
+    w->field = (uint8_t)field;
+    dict_prefetch(&s->set->dict, w->hash);
+    return 0;
 }
 
-/* The term is one of title: or text:, too. */
-static int add_fields(struct match_scratch *s, const struct term *t, struct str text,
-                      uint64_t hash, uint32_t p)
+/* Term `t` of token `p` may be one of title: or text:, too. */
+static int want_fields(struct match_scratch *s, const struct term *t, uint64_t text_hash,
+                       uint32_t p)
 {
+    enum term_kind kind = (enum term_kind)t->kind;
     int r = 0;
 
     if (t->in_title && p < s->hi[RULE_TITLE])
-        r = add_in_field(s, t, text, hash, RULE_TITLE, p);
+        r = add_want(s, p, t->len, text_hash, kind, RULE_TITLE);
     if (r == 0 && t->in_text && p >= s->lo[RULE_TEXT])
-        r = add_in_field(s, t, text, hash, RULE_TEXT, p);
+        r = add_want(s, p, t->len, text_hash, kind, RULE_TEXT);
     return r;
 }
 
-static int look_up_prefix(struct match_scratch *s, struct str text, enum rule_field field,
-                          uint32_t p)
+static int grant(struct match_scratch *s, const struct want *w)
 {
     const struct dict *d = &s->set->dict;
-    uint64_t hash = text_hash(text.s, text.n);
-    uint32_t id =
-        dict_find(d, text, term_hash(hash, TERM_PREFIX, field), TERM_PREFIX, field);
+    enum term_kind kind = (enum term_kind)w->kind;
+    enum rule_field field = (enum rule_field)w->field;
+    struct str text = { s->text.fold + s->text.tokens[w->p].fold_off, w->len };
+    uint32_t id = w->guess;
 
+    if (id == DICT_ASK)
+        id = dict_find(d, text, w->hash, kind, field);
+    else if (id != NONE && !dict_is(d, id, text, kind, field))
+        id = NONE;
     if (id == NONE)
         return 0;
-    int r = add_extra(s, id, p);
-    return r < 0 ? r : add_fields(s, &d->terms[id], text, hash, p);
+    int r = add_extra(s, id, w->p);
+    return r < 0 ? r : want_fields(s, &d->terms[id], w->text_hash, w->p);
 }
 
-static int look_up_prefixes(struct match_scratch *s, struct str text,
-                            enum rule_field field, uint32_t p)
+/* Look up what was asked for; some of it asks for more. */
+static int grant_wants(struct match_scratch *s)
 {
-    const struct prefix_table *t = &s->set->short_prefixes, *u = &s->set->long_prefixes;
+    const struct dict *d = &s->set->dict;
+    size_t from = 0;
+    int r = 0;
+
+    while (r == 0 && from < s->n_wants) {
+        size_t to = s->n_wants;
+        for (size_t i = from; i < to; i++) {
+            s->wants[i].guess = dict_guess(d, s->wants[i].hash);
+            if (s->wants[i].guess < DICT_ASK)
+                __builtin_prefetch(&d->terms[s->wants[i].guess]);
+        }
+        for (; r == 0 && from < to; from++) {
+            struct want w = s->wants[from]; /* the array may move */
+            r = grant(s, &w);
+        }
+    }
+    s->n_wants = 0;
+    return r;
+}
+
+static int want_prefixes(struct match_scratch *s, struct str text, enum rule_field field,
+                         uint32_t p)
+{
     uint64_t lengths = s->set->tiny_prefixes;
     int r = 0;
 
     if (text.n >= PREFIX_SHORT)
-        lengths |= t->lengths[prefix_slot(t, text.s, PREFIX_SHORT)];
+        lengths |= prefix_lengths(&s->set->short_prefixes, text.s, PREFIX_SHORT);
     if (text.n >= PREFIX_LONG)
-        lengths |= u->lengths[prefix_slot(u, text.s, PREFIX_LONG)];
+        lengths |= prefix_lengths(&s->set->long_prefixes, text.s, PREFIX_LONG);
     for (; r == 0 && lengths; lengths &= lengths - 1) {
         size_t n = (size_t)__builtin_ctzll(lengths);
         if (n > text.n)
             break;
         do
-            r = look_up_prefix(s, (struct str){ text.s, n }, field, p);
+            r = add_want(s, p, n, text_hash(text.s, n), TERM_PREFIX, field);
         while (r == 0 && n >= PREFIX_MAX && ++n <= text.n);
     }
     return r;
@@ -335,10 +369,10 @@ static inline int look_up(struct match_scratch *s, uint32_t p, enum rule_field f
             return -ENOMEM;
         add_link(s, at, p);
         if (t->in_title | t->in_text)
-            r = add_fields(s, t, text, k->hash, p);
+            r = want_fields(s, t, k->hash, p);
     }
     if (r == 0 && s->set->has_prefixes && !k->run && text.n)
-        r = look_up_prefixes(s, text, field, p);
+        r = want_prefixes(s, text, field, p);
     return r;
 }
 
@@ -361,7 +395,7 @@ static int find_words(struct match_scratch *s, enum rule_field field)
     }
     for (uint32_t p = from; r == 0 && p < to; p++)
         r = look_up(s, p, field);
-    return r;
+    return r < 0 ? r : grant_wants(s);
 }
 
 static int find_terms(struct match_scratch *s)
@@ -375,6 +409,7 @@ static int find_terms(struct match_scratch *s)
     if (r < 0)
         return r;
     s->n_links = (uint32_t)s->text.n;
+    s->n_wants = 0;
     s->bits[0] |= 1; /* ALWAYS */
     r = find_words(s, RULE_ANY);
     if (r == 0)

@@ -315,7 +315,7 @@ int main(int argc, char **argv)
     printf("%8s %-8s %8s %7s %7s %9s %9s %8s %8s %8s %7s %8s %6s\n", "rules", "words",
            "us/item", "x fold", "p99 us", "cand/item", "eval/item", "hit/item", "ns/cand",
            "ns/hit", "B/rule", "ms comp", "B text");
-    for (int adversarial = 0; adversarial < 2; adversarial++)
+    for (int adversarial = 0; adversarial < (getenv("NATURAL") ? 1 : 2); adversarial++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
             if (argc == 2 || strtoul(argv[2], NULL, 10) == sizes[i])
                 run(sizes[i], adversarial, fold, best);
