@@ -392,7 +392,9 @@ struct match_scratch {
     uint32_t n_links;    /* the tokens and the extra ones */
     size_t links_cap;    /* of these three */
     uint32_t generation; /* of present_table */
-    uint64_t *bits;      /* by term: the item has it */
+    struct want *wants;
+    size_t n_wants, wants_cap;
+    uint64_t *bits; /* by term: the item has it */
     size_t bits_n;
     struct present *present;
     size_t n_present, present_cap;
