@@ -43,6 +43,7 @@ void text_clear(struct text *t);
 void text_done(struct text *t);
 
 uint64_t text_hash(const char *bytes, size_t n);
+uint64_t text_hash_padded(const char *bytes, size_t n); /* 8 bytes more can be read */
 
 static inline struct str text_folded(const struct text *t, const struct text_token *k)
 {

@@ -104,7 +104,7 @@ int dict_freeze(struct dict *d)
 {
     size_t n = 1;
 
-    while (n * 7 < d->n) /* 7 of 10 slots on average, at most */
+    while (n * 6 < d->n) /* 6 of 10 slots on average, at most */
         n *= 2;
     d->buckets = aligned_alloc(64, n * sizeof *d->buckets);
     if (!d->buckets)

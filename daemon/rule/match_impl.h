@@ -131,8 +131,8 @@ static inline bool dict_is(const struct dict *d, uint32_t id, struct str text,
     return memcmp(d->text + t->text_off, text.s, text.n) == 0;
 }
 
-/* The only term that can be it, by the tag of its hash; NONE: no term is; DICT_ASK: only
- * dict_find() can tell. */
+/* The term that it is if dict_is() says so, by the tag of its hash; if not, or for
+ * DICT_ASK, only dict_find() can tell.  NONE: no term is. */
 #define DICT_ASK (UINT32_MAX - 1)
 
 /* Bits of the slots whose tag it is. */
@@ -157,9 +157,9 @@ static inline uint32_t dict_guess(const struct dict *d, uint64_t hash)
     const struct bucket *b = &d->buckets[(uint32_t)hash & d->bucket_mask];
     uint32_t bits = dict_slots(b, dict_tag(hash));
 
-    if (b->n > BUCKET_SLOTS || (bits & (bits - 1)))
-        return DICT_ASK;
-    return bits ? b->id[__builtin_ctz(bits)] : NONE;
+    if (bits)
+        return b->id[__builtin_ctz(bits)];
+    return b->n > BUCKET_SLOTS ? DICT_ASK : NONE;
 }
 
 /* --- leaves ---------------------------------------------------------------------- */
@@ -301,21 +301,24 @@ struct match_set {
     size_t bytes; /* of memory, regexes aside */
 };
 
-static inline size_t prefix_slot(const struct prefix_table *t, const char *bytes,
-                                 size_t n)
+/* The first `n` bytes, fewer than 8, that dict_load() gave. */
+static inline uint64_t prefix_bytes(uint64_t loaded, unsigned n)
 {
-    const unsigned char *u = (const unsigned char *)bytes;
-    uint64_t x = 0;
-
-    for (size_t i = 0; i < n; i++)
-        x = x << 8 | u[i];
-    return (x * 0x9E3779B97F4A7C15 >> 32) & (t->n - 1);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return loaded & (((uint64_t)1 << 8 * n) - 1);
+#else
+    return loaded >> (64 - 8 * n);
+#endif
 }
 
-static inline uint64_t prefix_lengths(const struct prefix_table *t, const char *bytes,
-                                      size_t n)
+static inline size_t prefix_slot(const struct prefix_table *t, uint64_t bytes)
 {
-    size_t i = prefix_slot(t, bytes, n);
+    return (bytes * 0x9E3779B97F4A7C15 >> 32) & (t->n - 1);
+}
+
+static inline uint64_t prefix_lengths(const struct prefix_table *t, uint64_t bytes)
+{
+    size_t i = prefix_slot(t, bytes);
 
     return t->some[i >> 6] >> (i & 63) & 1 ? t->lengths[i] : 0;
 }

@@ -362,17 +362,18 @@ static int make_prefix_table(struct prefix_table *t, size_t prefixes)
     return t->lengths && t->some ? 0 : -ENOMEM;
 }
 
-static void note_prefix(struct match_set *set, struct str text)
+static void note_prefix(struct match_set *set, const struct term *term)
 {
-    uint64_t bit = (uint64_t)1 << (text.n < PREFIX_MAX ? text.n : PREFIX_MAX);
-    struct prefix_table *t =
-        text.n < PREFIX_LONG ? &set->short_prefixes : &set->long_prefixes;
+    uint32_t n = term->len;
+    uint64_t bit = (uint64_t)1 << (n < PREFIX_MAX ? n : PREFIX_MAX);
+    struct prefix_table *t = n < PREFIX_LONG ? &set->short_prefixes : &set->long_prefixes;
 
-    if (text.n < PREFIX_SHORT) {
+    if (n < PREFIX_SHORT) {
         set->tiny_prefixes |= bit;
         return;
     }
-    size_t i = prefix_slot(t, text.s, text.n < PREFIX_LONG ? PREFIX_SHORT : PREFIX_LONG);
+    size_t i = prefix_slot(t, prefix_bytes(dict_load(term->head),
+                                           n < PREFIX_LONG ? PREFIX_SHORT : PREFIX_LONG));
     t->lengths[i] |= bit;
     t->some[i >> 6] |= (uint64_t)1 << (i & 63);
 }
@@ -391,8 +392,7 @@ static int index_prefixes(struct match_set *set)
         return -ENOMEM;
     for (size_t i = 0; i < d->n; i++)
         if (d->terms[i].kind == TERM_PREFIX)
-            note_prefix(set,
-                        (struct str){ d->text + d->terms[i].text_off, d->terms[i].len });
+            note_prefix(set, &d->terms[i]);
     return 0;
 }
 

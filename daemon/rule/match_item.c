@@ -257,10 +257,8 @@ static int grant(struct match_scratch *s, const struct want *w)
     struct str text = { s->text.fold + s->text.tokens[w->p].fold_off, w->len };
     uint32_t id = w->guess;
 
-    if (id == DICT_ASK)
+    if (id == DICT_ASK || (id != NONE && !dict_is(d, id, text, kind, field)))
         id = dict_find(d, text, w->hash, kind, field);
-    else if (id != NONE && !dict_is(d, id, text, kind, field))
-        id = NONE;
     if (id == NONE)
         return 0;
     int r = add_extra(s, id, w->p);
@@ -293,19 +291,21 @@ static int grant_wants(struct match_scratch *s)
 static int want_prefixes(struct match_scratch *s, struct str text, enum rule_field field,
                          uint32_t p)
 {
-    uint64_t lengths = s->set->tiny_prefixes;
+    uint64_t lengths = s->set->tiny_prefixes, first = dict_load(text.s);
     int r = 0;
 
     if (text.n >= PREFIX_SHORT)
-        lengths |= prefix_lengths(&s->set->short_prefixes, text.s, PREFIX_SHORT);
+        lengths |=
+            prefix_lengths(&s->set->short_prefixes, prefix_bytes(first, PREFIX_SHORT));
     if (text.n >= PREFIX_LONG)
-        lengths |= prefix_lengths(&s->set->long_prefixes, text.s, PREFIX_LONG);
+        lengths |=
+            prefix_lengths(&s->set->long_prefixes, prefix_bytes(first, PREFIX_LONG));
     for (; r == 0 && lengths; lengths &= lengths - 1) {
         size_t n = (size_t)__builtin_ctzll(lengths);
         if (n > text.n)
             break;
         do
-            r = add_want(s, p, n, text_hash(text.s, n), TERM_PREFIX, field);
+            r = add_want(s, p, n, text_hash_padded(text.s, n), TERM_PREFIX, field);
         while (r == 0 && n >= PREFIX_MAX && ++n <= text.n);
     }
     return r;
@@ -357,10 +357,8 @@ static inline int look_up(struct match_scratch *s, uint32_t p, enum rule_field f
     uint32_t id = s->term_at[p];
     int r = 0;
 
-    if (id == DICT_ASK)
+    if (id == DICT_ASK || (id != NONE && !dict_is(d, id, text, TERM_WORD, field)))
         id = dict_find(d, text, term_hash(k->hash, TERM_WORD, field), TERM_WORD, field);
-    else if (id != NONE && !dict_is(d, id, text, TERM_WORD, field))
-        id = NONE;
     s->term_at[p] = id;
     if (id != NONE) {
         const struct term *t = &d->terms[id];

@@ -69,6 +69,11 @@ static inline uint64_t hash_padded(const char *p, size_t n)
     return hash_long(p, n);
 }
 
+uint64_t text_hash_padded(const char *bytes, size_t n)
+{
+    return n ? hash_padded(bytes, n) : 0;
+}
+
 uint64_t text_hash(const char *bytes, size_t n)
 {
     char copy[8] = { 0 };
