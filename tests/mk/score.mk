@@ -12,6 +12,8 @@ $(SHARED_DATA):
 
 score: $(B)/feedwatch $(SHARED_DATA)
 	@$(PYTHON) tests/score '$(B)'
+score-floor: $(B)/feedwatch $(SHARED_DATA)
+	@$(PYTHON) tests/score '$(B)' --floor
 
 $(B)/bench/%: $(B)/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
@@ -27,4 +29,4 @@ CUTS ?= 200
 bench-parse: $(B)/bench/parse_bench $(SHARED_DATA)
 	@find '$(SHARED_DATA)'/real-* -name '*.xml' | sort | xargs $(B)/bench/parse_bench
 
-.PHONY: score check-parse bench-parse
+.PHONY: score score-floor check-parse bench-parse
