@@ -403,6 +403,21 @@ static bool is_learned(const struct job *j, bool arrived_whole,
     return parsed->items > 0 && (arrived_whole || j->feed->state.failures >= 2);
 }
 
+/* Nothing of the last document is in this one: items may have come and gone unseen. */
+static void warn_of_gap(const struct job *j)
+{
+    struct seen_stats st;
+
+    seen_window_stats(j->window, &st);
+    if (j->first_contact || !st.previous || !st.had || st.overlap || st.churn)
+        return;
+    log_event(LOG_LEVEL_WARN, "feed_gap",
+              "feed=%s items=%zu note=\"none of them was in the last answer: some may "
+              "have come "
+              "and gone in between; a shorter interval helps\"",
+              log_quote(j->feed->conf->name), st.had);
+}
+
 static void note_body(struct job *j, const struct fetch_result *r)
 {
     struct store_feed *s = &j->feed->state;
@@ -432,6 +447,8 @@ static void note_body(struct job *j, const struct fetch_result *r)
     keep_validators(s, whole && !j->fault ? r : NULL);
     if (whole && j->window && !j->fault) {
         const struct config *c = j->snap->config;
+
+        warn_of_gap(j);
         seen_window_prune(j->window, (int32_t)(j->now_ms / 1000 / DAY_S),
                           (int32_t)(c->keep_seen_s / DAY_S));
     }

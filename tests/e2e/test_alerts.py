@@ -233,6 +233,16 @@ class OneFeed(bench.Test):
         self.expect_titles(daemon, ["Xi phones Putin", "Putin answers Xi"])
         daemon.stop()
 
+    def test_a_window_that_rolled_over_is_reported(self):
+        self.feed.replace([Item(f"Old story {i}", guid=f"old-{i}") for i in range(5)])
+        daemon = self.daemon(self.CONFIG).start()
+        self.learnt(self.feed)
+        self.polled_again(self.feed)
+        self.feed.replace([Item(f"Putin and Xi, part {i}", guid=f"new-{i}") for i in range(5)])
+        wait(lambda: "feed_gap" in daemon.stderr(), 5, "the gap to be reported")
+        self.expect_titles(daemon, [f"Putin and Xi, part {i}" for i in range(5)])
+        daemon.stop()
+
     def test_items_before_a_break_alert_once(self):
         daemon = self.daemon(self.CONFIG).start()
         self.learnt(self.feed)
