@@ -14,6 +14,9 @@ static const struct command commands[] = {
     { "check", cmd_check,
       "check the config, show how its rules are read, run its tests" },
     { "parse", cmd_parse, "show what the parser makes of a feed, as JSON lines" },
+    { "match", cmd_match, "show which items of feed files match a rule" },
+    { "explain", cmd_explain,
+      "show which parts of a rule hold for each item, and why not" },
     { 0 },
 };
 

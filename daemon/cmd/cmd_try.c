@@ -1,0 +1,173 @@
+/* Trying a rule on the items of feed files: what match and explain share. */
+#include "cmd_try.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "cmd_print.h"
+
+struct rule *try_rule(const char *command, const char *text)
+{
+    struct rule_error bad;
+    struct rule *rule;
+    struct buf b;
+    int r = rule_parse(&rule, str_of(text), NULL, 0, &bad);
+
+    if (r == -EINVAL) {
+        buf_init(&b, 4096);
+        (void)rule_error_show(&b, str_of(text), &bad);
+        fprintf(stderr, "feedwatch %s: %s\n%s", command, bad.what, b.s ? b.s : "");
+        buf_free(&b);
+        return NULL;
+    }
+    if (r < 0) {
+        fprintf(stderr, "feedwatch %s: %s\n", command, strerror(-r));
+        return NULL;
+    }
+    for (char **w = rule->warning; w && *w; w++) {
+        fprintf(stderr, "feedwatch %s: hint: ", command);
+        print_safe(stderr, str_of(*w));
+        fputc('\n', stderr);
+    }
+    return rule;
+}
+
+struct match_input try_input(const struct item *it, const struct try_feed *feed,
+                             const struct feed_info *info)
+{
+    struct match_input in = {
+        .title = it->title,
+        .summary = it->summary,
+        .content = it->content,
+        .link = it->link,
+        .feed = str_of(feed->feed),
+        .group = str_of(feed->group),
+        .lang = it->lang.n ? it->lang : info->lang,
+        .authors = it->authors,
+        .n_authors = it->n_authors,
+        .categories = it->categories,
+        .n_categories = it->n_categories,
+    };
+    return in;
+}
+
+struct str try_text(const struct match_input *in, unsigned field, unsigned index)
+{
+    switch ((enum match_field)field) {
+    case MATCH_TITLE:
+        return in->title;
+    case MATCH_SUMMARY:
+        return in->summary;
+    case MATCH_CONTENT:
+        return in->content;
+    case MATCH_AUTHOR:
+        return index < in->n_authors ? in->authors[index] : (struct str){ 0 };
+    case MATCH_CATEGORY:
+        return index < in->n_categories ? in->categories[index] : (struct str){ 0 };
+    case MATCH_LINK:
+    case MATCH_SITE:
+        return in->link;
+    case MATCH_FEED:
+        return in->feed;
+    case MATCH_GROUP:
+        return in->group;
+    case MATCH_LANG:
+        return in->lang;
+    case MATCH_FIELDS:
+        break;
+    }
+    return (struct str){ 0 };
+}
+
+const char *try_field_name(unsigned field)
+{
+    static const char *const name[MATCH_FIELDS] = {
+        "title", "summary", "content", "author", "category",
+        "link",  "site",    "feed",    "group",  "lang",
+    };
+    return field < MATCH_FIELDS ? name[field] : "";
+}
+
+static int push_all(struct feed_parse *p, int fd)
+{
+    char bytes[16 << 10];
+
+    for (;;) {
+        ssize_t n = read(fd, bytes, sizeof bytes);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0 || feed_parse_push(p, bytes, (size_t)n) < 0)
+            return 0;
+    }
+}
+
+static int judge(const char *command, const char *path, const struct feed_parse_result *r)
+{
+    switch (r->status) {
+    case FEED_WHOLE:
+    case FEED_STOPPED:
+        return 0;
+    case FEED_BROKEN:
+    case FEED_OVER_LIMIT:
+        fprintf(stderr, "feedwatch %s: %s: %s; its first %lu items were read\n", command,
+                path, r->why, r->items);
+        return 0;
+    case FEED_NOT_A_FEED:
+    case FEED_EMPTY_BODY:
+    case FEED_NO_MEMORY:
+        fprintf(stderr, "feedwatch %s: %s: %s%s%s\n", command, path,
+                feed_status_name(r->status), r->why[0] ? ": " : "", r->why);
+        return -1;
+    }
+    return -1;
+}
+
+int try_file(const char *command, const char *path, feed_item_fn *on_item, void *ctx)
+{
+    struct feed_parse_options opt = { .url = { NULL, 0 } };
+    struct feed_parse_result result;
+    struct feed_parse *p = NULL;
+    int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    int r = fd < 0 ? -errno : feed_parse_new(&p, &opt, on_item, ctx);
+
+    if (r == 0)
+        r = push_all(p, fd);
+    if (r == 0)
+        feed_parse_finish(p, &result);
+    feed_parse_free(p);
+    if (fd > STDIN_FILENO)
+        (void)close(fd);
+    if (r == 0)
+        return judge(command, path, &result);
+    fprintf(stderr, "feedwatch %s: %s: %s\n", command, path, strerror(-r));
+    return -1;
+}
+
+int try_compile(struct try_rules *out, const char *command,
+                const struct match_rule *rules, size_t n)
+{
+    struct buf why;
+
+    *out = (struct try_rules){ 0 };
+    buf_init(&why, 1024);
+    int r = match_set_new(&out->set, rules, n, &why, NULL);
+    if (r == 0)
+        r = match_scratch_new(&out->scratch);
+    if (r < 0) {
+        fprintf(stderr, "feedwatch %s: %s\n", command, why.s ? why.s : strerror(-r));
+        try_free(out);
+    }
+    buf_free(&why);
+    return r;
+}
+
+void try_free(struct try_rules *t)
+{
+    match_scratch_free(t->scratch);
+    match_set_free(t->set);
+    *t = (struct try_rules){ 0 };
+}

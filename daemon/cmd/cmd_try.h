@@ -1,0 +1,39 @@
+#ifndef CMD_TRY_H
+#define CMD_TRY_H
+/* What match and explain share: a rule from the command line, tried on the items of feed
+ * files. */
+#include "feed_parse.h"
+#include "match.h"
+#include "rule.h"
+
+enum { TRY_SOME = 0, TRY_NONE = 1, TRY_ERROR = 2 }; /* exit statuses, as of grep(1) */
+
+struct try_feed { /* what feed: and group: compare with; "" unless given */
+    const char *feed, *group;
+};
+
+/* Parse the rule; errors and hints go to stderr, after the name of the command.  NULL
+ * when it is refused. */
+struct rule *try_rule(const char *command, const char *text);
+
+/* The texts of an item, as the daemon would match them. */
+struct match_input try_input(const struct item *it, const struct try_feed *feed,
+                             const struct feed_info *info);
+
+/* The text that a span of that field and index lies in. */
+struct str try_text(const struct match_input *in, unsigned field, unsigned index);
+const char *try_field_name(unsigned field);
+
+/* Give each item of a feed file ("-": stdin) to `on_item`.  0, or -1 after saying on
+ * stderr what is wrong with the file; a stop by on_item is no error. */
+int try_file(const char *command, const char *path, feed_item_fn *on_item, void *ctx);
+
+/* A compiled set of rules and its scratch. */
+struct try_rules {
+    struct match_set *set;
+    struct match_scratch *scratch;
+};
+int try_compile(struct try_rules *out, const char *command,
+                const struct match_rule *rules, size_t n);
+void try_free(struct try_rules *t);
+#endif
