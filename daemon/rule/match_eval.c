@@ -146,7 +146,8 @@ static struct operand operand_read(struct match_scratch *s, const uint32_t *code
         s->found.v[o.to++].alive = true;
     }
     s->found.n = o.to;
-    sort_occurrences(s->found.v + o.from, o.to - o.from);
+    if (o.to > o.from)
+        sort_occurrences(s->found.v + o.from, o.to - o.from);
     return o;
 }
 

@@ -47,8 +47,8 @@ static uint64_t cheapest(const struct compiler *c, const uint32_t *code,
     return best;
 }
 
-/* Of n parts of which k must hold, n - k + 1 are enough to look the rule up by: calls
- * `take` for the cheapest ones. */
+/* Of n parts of which k must hold, n - k + 1 are enough to look the rule up by: what the
+ * cheapest ones, up to `limit`, cost together. */
 static uint64_t at_least_cost(const struct compiler *c, const uint32_t *code,
                               uint64_t limit)
 {

@@ -38,3 +38,6 @@ bench-match: $(B)/bench/bench_match $(B)/shared/.stamp
 	@$< $(B)/shared/polls $(RULES)
 
 .PHONY: bench-match
+
+# test_match counts allocations, and lets one after the other fail.
+$(B)/tests/test_match: OWNLD += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc

@@ -323,11 +323,168 @@ static void a_regex_without_end_stops_and_is_counted(void **state)
     match_set_free(set);
 }
 
+/* --- memory ------------------------------------------------------------------------ */
+
+static unsigned long allocations;
+static long fail_after = -1; /* so many more succeed; -1: all */
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+
+static bool may_allocate(void)
+{
+    allocations++;
+    if (fail_after > 0)
+        fail_after--;
+    return fail_after != 0;
+}
+
+void *__wrap_malloc(size_t n)
+{
+    return may_allocate() ? __real_malloc(n) : NULL;
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return may_allocate() ? __real_calloc(n, size) : NULL;
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return may_allocate() ? __real_realloc(p, n) : NULL;
+}
+
+/* One rule of each kind. */
+static const char *const kinds[] = {
+    "Putin AND Xi",
+    "\"Xi Jinping\" OR 习近平",
+    "title:Putin -title:opinion",
+    "Trump NEAR/3 Putin",
+    "Путин*",
+    "exact:WHO",
+    "\"C++\" OR \"#metoo\"",
+    "2 OF (Putin, Xi, Trump)",
+    "/put[a-z]+/i AND Xi",
+    "* -sport",
+    "site:example.org",
+    "feed:bbc",
+    "lang:en Xi",
+    "author:smith OR category:asia",
+    "link:summit",
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static const struct match_input rich = {
+#define TEXT(s)                                                                          \
+    {                                                                                    \
+        s, sizeof(s) - 1                                                                 \
+    }
+    .title = TEXT("Putin, Xi and 习近平"),
+    .summary = TEXT("Trump calls Putin; Путиным WHO C++ #metoo Xi Jinping"),
+    .content = TEXT("Erdog\u0306an the Straße, xi putin trump"),
+    .link = TEXT("http://example.org/summit"),
+    .feed = TEXT("BBC"),
+    .group = TEXT("world"),
+    .lang = TEXT("en"),
+};
+
+static void parse_kinds(struct rule **rule, struct match_rule *rules)
+{
+    struct rule_error bad;
+
+    for (unsigned i = 0; i < KINDS; i++) {
+        assert_int_equal(rule_parse(&rule[i], str_of(kinds[i]), NULL, 0, &bad), 0);
+        rules[i] = (struct match_rule){ i, rule[i]->root };
+    }
+}
+
+static int count_hits(void *ctx, uint32_t id, const struct match_span *spans, size_t n)
+{
+    (void)id;
+    (void)spans;
+    (void)n;
+    *(int *)ctx += 1;
+    return 0;
+}
+
+static void allocates_nothing_once_warm(void **state)
+{
+    (void)state;
+    struct rule *rule[KINDS];
+    struct match_rule rules[KINDS];
+    struct match_set *set;
+    struct match_scratch *scratch;
+    int hits = 0;
+
+    parse_kinds(rule, rules);
+    assert_int_equal(match_set_new(&set, rules, KINDS, NULL, NULL), 0);
+    assert_int_equal(match_scratch_new(&scratch), 0);
+    assert_int_equal(match_item(set, scratch, &rich, count_hits, &hits), 0);
+    assert_true(hits > 10);
+    allocations = 0;
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(match_item(set, scratch, &rich, count_hits, &hits), 0);
+    assert_int_equal(allocations, 0);
+    match_scratch_free(scratch);
+    match_set_free(set);
+    for (unsigned i = 0; i < KINDS; i++)
+        rule_free(rule[i]);
+}
+
+/* Each allocation in turn fails: -ENOMEM, nothing leaks, and the next try works. */
+static void says_so_when_memory_is_out(void **state)
+{
+    (void)state;
+    struct rule *rule[KINDS];
+    struct match_rule rules[KINDS];
+    struct match_set *set = NULL;
+    struct match_scratch *scratch = NULL;
+    int r = -ENOMEM, hits;
+
+    parse_kinds(rule, rules);
+    for (long n = 1; r < 0 && n < 10000; n++) {
+        fail_after = n;
+        r = match_set_new(&set, rules, KINDS, NULL, NULL);
+        fail_after = -1;
+        assert_true(r == 0 || r == -ENOMEM);
+    }
+    assert_int_equal(r, 0);
+    for (long n = 1; n < 10000; n++) {
+        hits = 0;
+        fail_after = n;
+        r = match_scratch_new(&scratch);
+        if (r == 0)
+            r = match_item(set, scratch, &rich, count_hits, &hits);
+        fail_after = -1;
+        if (r == -ENOMEM && scratch) { /* the same scratch recovers */
+            hits = 0;
+            assert_int_equal(match_item(set, scratch, &rich, count_hits, &hits), 0);
+            assert_int_equal(hits, KINDS - 1);
+        }
+        match_scratch_free(scratch);
+        scratch = NULL;
+        if (r == 0)
+            break;
+        assert_int_equal(r, -ENOMEM);
+    }
+    assert_int_equal(r, 0);
+    assert_int_equal(hits, KINDS - 1);
+    match_set_free(set);
+    for (unsigned i = 0; i < KINDS; i++)
+        rule_free(rule[i]);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_line_of_the_table),
     cmocka_unit_test(every_field),
     cmocka_unit_test(reports_each_rule_once_in_order_of_id),
     cmocka_unit_test(names_the_regex_that_is_refused),
     cmocka_unit_test(a_regex_without_end_stops_and_is_counted),
+    cmocka_unit_test(allocates_nothing_once_warm),
+    cmocka_unit_test(says_so_when_memory_is_out),
 };
 TEST_MAIN(tests)
