@@ -334,11 +334,13 @@ static void note_failure(struct job *j, const struct fetch_result *r, const char
 {
     struct store_feed *s = &j->feed->state;
     bool again = s->error && !strcmp(s->error, why);
-    unsigned step = r->outcome == FETCH_BAD || r->outcome == FETCH_REFUSED ? 2 : 1;
+    /* What time alone will hardly mend is asked for less often. */
+    unsigned hard = r->outcome == FETCH_BAD || r->outcome == FETCH_REFUSED;
 
-    s->failures += (int32_t)step;
-    int64_t wait = schedule_backoff_ms(
-        j->poller->schedule, j->feed->conf->interval_s * 1000, (unsigned)s->failures - 1);
+    s->failures++;
+    int64_t wait =
+        schedule_backoff_ms(j->poller->schedule, j->feed->conf->interval_s * 1000,
+                            (unsigned)s->failures - 1 + hard);
     if (r->retry_after_s > 0) {
         wait = r->retry_after_s * 1000;
         if (r->http_status == 429 || r->http_status == 503)
