@@ -214,21 +214,23 @@ static int on_run(void *ctx, const char *s, size_t n)
             r = after_end(x, &run);
             continue;
         }
-        if (feed_expat(x, run.s, run.n) == 0)
-            break;
+        uint64_t before = x->fed;
+        bool ok = feed_expat(x, run.s, run.n) == 0;
         if (x->stop)
             return x->stop;
-        enum XML_Error e = XML_GetErrorCode(x->expat);
-        XML_Index index = XML_GetCurrentByteIndex(x->expat);
-        size_t at = index < 0 || (uint64_t)index < x->fed ? 0 : (size_t)index - x->fed;
-        if (at >= run.n)
-            at = run.n - 1;
-        if (x->closed) { /* the root ended in this run */
+        if (x->closed) { /* the root ended in this run: look behind its end */
+            size_t at = x->closed_at > before ? (size_t)(x->closed_at - before) : 0;
+            at = at < run.n ? at : run.n;
             run.s += at;
             run.n -= at;
-            continue;
+        } else if (ok) {
+            break;
+        } else {
+            XML_Index index = XML_GetCurrentByteIndex(x->expat);
+            size_t at =
+                index > 0 && (uint64_t)index > before ? (size_t)index - before : 0;
+            r = recover(x, &run, at < run.n ? at : run.n - 1, XML_GetErrorCode(x->expat));
         }
-        r = recover(x, &run, at, e);
     }
     x->filter.depth = x->depth;
     return x->stop ? x->stop : r;

@@ -56,7 +56,8 @@ struct feed_member {
     struct feed_parse *p;
     XML_Parser expat;
     struct xml_filter filter;
-    uint64_t fed; /* bytes this Expat parser has got */
+    uint64_t fed;       /* bytes this Expat parser has got */
+    uint64_t closed_at; /* the byte behind the root's end, counted in the same way */
     struct xml_frame *stack;
     unsigned depth, cap_stack;
     struct buf arena; /* names, bases and languages of the open elements */

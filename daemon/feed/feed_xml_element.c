@@ -345,8 +345,12 @@ void xml_element_end(void *ctx, const char *name)
     struct feed_member *x = ctx;
 
     (void)name;
-    if (x->stop == 0 && x->depth)
-        xml_element_close(x);
+    if (x->stop || x->depth == 0)
+        return;
+    xml_element_close(x);
+    if (x->closed)
+        x->closed_at = (uint64_t)XML_GetCurrentByteIndex(x->expat) +
+                       (uint64_t)XML_GetCurrentByteCount(x->expat);
 }
 
 void xml_element_text(void *ctx, const char *s, int n)

@@ -290,8 +290,7 @@ static int tag_depth(struct xml_filter *f, struct cursor *c, const char *s, size
     return 0;
 }
 
-/* The tag s[0..n) is whole.  In the chunk (c->p is behind it) or in hold. */
-static int tag_done(struct xml_filter *f, struct cursor *c, const char *s, size_t n,
+static int tag_emit(struct xml_filter *f, struct cursor *c, const char *s, size_t n,
                     bool held)
 {
     bool drop;
@@ -318,6 +317,17 @@ static int tag_done(struct xml_filter *f, struct cursor *c, const char *s, size_
     if (r == 0 && xml_filter_mend_tag(f, &f->patch, s, n))
         f->repairs[f->tag_dirty ? XML_REPAIR_TAG : XML_REPAIR_AMP]++;
     return r;
+}
+
+/* The tag s[0..n) is whole.  In the chunk (c->p is behind it) or in hold.  Behind a root
+ * it has to be known whether it was one, before any text goes to Expat. */
+static int tag_done(struct xml_filter *f, struct cursor *c, const char *s, size_t n,
+                    bool held)
+{
+    bool root = f->depth == 0 && !f->skip;
+    int r = tag_emit(f, c, s, n, held);
+
+    return r == 0 && root ? xml_flush_all(f, c, c->p) : r;
 }
 
 /* The '<' that opened the token is text.  In hold: the bytes behind it are read again. */
@@ -464,6 +474,8 @@ static int enter(struct xml_filter *f, struct cursor *c, const char *tok, size_t
     }
     if (!held)
         r = xml_flush_run(f, c, tok);
+    if (r == 0 && to == XML_DOCTYPE)
+        r = xml_flush_patch(f); /* it may be the end of everything */
     f->state = to;
     f->xml_decl = to == XML_PI && n >= 6 && !memcmp(tok, "<?xml", 5) &&
                   (tok[5] <= ' ' || tok[5] == '?');

@@ -39,10 +39,12 @@ static unsigned chunks(const struct file *f, const struct outcome *whole)
         struct outcome o;
         if (parse(&o, f->s, f->n, steps[i]) < 0 || !same(whole, &o)) {
             printf("%s: chunks of %zu: %s, %lu items, %lu repairs; whole: %s, %lu items, "
-                   "%lu repairs\n",
+                   "%lu repairs%s\n",
                    f->name, steps[i], feed_status_name(o.result.status), o.result.items,
                    o.result.repairs, feed_status_name(whole->result.status),
-                   whole->result.items, whole->result.repairs);
+                   whole->result.items, whole->result.repairs,
+                   str_eq(buf_str(&whole->items), buf_str(&o.items)) ? ""
+                                                                     : "; items differ");
             bad++;
         }
         buf_free(&o.items);
