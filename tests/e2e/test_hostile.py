@@ -95,7 +95,8 @@ class Bombs(bench.Test):
                                last_modified=False)
         daemon = self.daemon("[feeds]\nbad = {/bad}\ncanary = {/canary}\n"
                              "[watchlist]\nsummit = Putin AND Xi\n").start()
-        self.origin.wait(lambda: bad.first_served(0), 20 * bench.SLOW, "poll of the bad feed")
+        # Asked for, not served: the daemon may hang up before the origin is through.
+        self.origin.wait(bad.requests, 20 * bench.SLOW, "poll of the bad feed")
         self.learnt(canary)
         canary.publish(Item("Putin and Xi, all is well"))
         self.expect_titles(daemon, ["Putin and Xi, all is well"], 10)
