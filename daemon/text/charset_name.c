@@ -159,6 +159,8 @@ bool charset_lookup(struct str label, char canonical[48], char iconv_name[48],
             *kind = superset[i].kind;
             return true;
         }
+    if (strstr(name, "utf-7") || strstr(name, "utf7"))
+        return false; /* hides markup in ASCII, and no browser reads it */
     (void)snprintf(iconv_name, 48, "%s", name);
     if (strncmp(name, "windows-", 8) == 0)
         (void)snprintf(iconv_name, 48, "CP%s", name + 8);

@@ -62,6 +62,7 @@ static void follows_the_order_of_trust(void **state)
     EXPECT("\xEF\xBB\xBF<?xml version='1.0' encoding='koi8-r'?>\xC3\xA9", "windows-1251",
            "utf-8", "<?xml version='1.0' encoding='koi8-r'?>\xC3\xA9", 0);
     EXPECT("<a>\xE9</a>", "nobody-knows-this", "utf-8", "<a>\xC3\xA9</a>", 1);
+    EXPECT("+ADw-a+AD4-", "utf-7", "utf-8", "+ADw-a+AD4-", 0);
     expect("<a>\xEF</a>", 8, "utf-8", "windows-1251", "windows-1251", "<a>\xD0\xBF</a>",
            0);
 }
