@@ -279,10 +279,18 @@ static void add_tag(struct feed_member *x, const char *name, const char **atts)
     feed_build_add(b, ">", 1);
 }
 
+/* The filter skips what is too deep, but its count can be too low for a while. */
+static bool too_deep(const struct feed_member *x)
+{
+    return x->depth > x->p->limits.max_depth;
+}
+
 static void nested_start(struct feed_member *x, const char *name, const char **atts)
 {
     struct xml_capture *c = &x->capture;
 
+    if (too_deep(x))
+        return;
     if (c->mode == XML_MODE_PLAIN && c->rule->act != ACT_TEXT)
         return; /* markup in a date or an address */
     if (c->mode == XML_MODE_PLAIN || c->mode == XML_MODE_BASE64)
@@ -328,7 +336,7 @@ void xml_element_close(struct feed_member *x)
     if (x->capture.rule) {
         if (x->depth == x->capture.depth)
             xml_action_capture_end(x);
-        else if (x->capture.mode >= XML_MODE_HTML)
+        else if (x->capture.mode >= XML_MODE_HTML && !too_deep(x))
             add_tag(x, xml_frame_name(x, f), NULL);
     } else if (f->act == ACT_ITEM) {
         xml_action_item_end(x);
@@ -358,6 +366,8 @@ void xml_element_text(void *ctx, const char *s, int n)
     struct feed_member *x = ctx;
     struct xml_capture *c = &x->capture;
 
+    if (too_deep(x))
+        return;
     if (c->rule) {
         if (c->mode == XML_MODE_INLINE ||
             (c->mode == XML_MODE_HTML && x->depth > c->depth))

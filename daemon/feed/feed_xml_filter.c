@@ -320,14 +320,16 @@ static int tag_emit(struct xml_filter *f, struct cursor *c, const char *s, size_
 }
 
 /* The tag s[0..n) is whole.  In the chunk (c->p is behind it) or in hold.  Behind a root
- * it has to be known whether it was one, before any text goes to Expat. */
+ * it has to be known whether it was one, before any text goes to Expat; and where tags do
+ * not match, our count of the depth is worth nothing without the receiver's. */
 static int tag_done(struct xml_filter *f, struct cursor *c, const char *s, size_t n,
                     bool held)
 {
     bool root = f->depth == 0 && !f->skip;
+    bool unsure = f->repairs[XML_REPAIR_NESTING] || f->repairs[XML_REPAIR_TAG];
     int r = tag_emit(f, c, s, n, held);
 
-    return r == 0 && root ? xml_flush_all(f, c, c->p) : r;
+    return r == 0 && (root || unsure) ? xml_flush_all(f, c, c->p) : r;
 }
 
 /* The '<' that opened the token is text.  In hold: the bytes behind it are read again. */
