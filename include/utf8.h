@@ -1,6 +1,6 @@
 #ifndef UTF8_H
 #define UTF8_H
-/* Reading UTF-8 (RFC 3629) one code point at a time. */
+/* UTF-8 (RFC 3629), one code point at a time. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +38,43 @@ static inline uint32_t utf8_get(const char *s, size_t n, size_t *len)
         return c;
     }
     return UTF8_BAD;
+}
+
+/* Write `cp` (at most U+10FFFF) to `out`, which has room for 4 bytes.  Returns how many.
+ */
+static inline size_t utf8_put(char *out, uint32_t cp)
+{
+    if (cp < 0x80) {
+        out[0] = (char)cp;
+        return 1;
+    }
+    if (cp < 0x800) {
+        out[0] = (char)(0xC0 | cp >> 6);
+        out[1] = (char)(0x80 | (cp & 0x3F));
+        return 2;
+    }
+    if (cp < 0x10000) {
+        out[0] = (char)(0xE0 | cp >> 12);
+        out[1] = (char)(0x80 | (cp >> 6 & 0x3F));
+        out[2] = (char)(0x80 | (cp & 0x3F));
+        return 3;
+    }
+    out[0] = (char)(0xF0 | cp >> 18);
+    out[1] = (char)(0x80 | (cp >> 12 & 0x3F));
+    out[2] = (char)(0x80 | (cp >> 6 & 0x3F));
+    out[3] = (char)(0x80 | (cp & 0x3F));
+    return 4;
+}
+
+/* The length of the longest prefix of s[0..n) that has at most `max` bytes and ends
+ * between characters. */
+static inline size_t utf8_cut(const char *s, size_t n, size_t max)
+{
+    if (n <= max)
+        return n;
+    while (max && ((unsigned char)s[max] & 0xC0) == 0x80)
+        max--;
+    return max;
 }
 
 /* Characters that must not reach a terminal, log or bubble raw: C0, DEL, C1, bidi

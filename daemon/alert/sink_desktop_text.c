@@ -12,15 +12,6 @@
 #define BODY_CHARS 400
 #define HELD_BYTES 4096 /* of one string of an alert; more is never shown */
 
-static size_t cut(struct str s)
-{
-    size_t n = s.n < HELD_BYTES ? s.n : HELD_BYTES;
-
-    while (n && n < s.n && ((unsigned char)s.s[n] & 0xC0) == 0x80)
-        n--;
-    return n;
-}
-
 struct held *held_new(const struct alert *a, int64_t now_ms)
 {
     const struct str *from[] = { &a->watch, &a->feed,    &a->title,
@@ -28,7 +19,7 @@ struct held *held_new(const struct alert *a, int64_t now_ms)
     size_t n = 0;
 
     for (size_t i = 0; i < sizeof from / sizeof from[0]; i++)
-        n += cut(*from[i]);
+        n += utf8_cut(from[i]->s, from[i]->n, HELD_BYTES);
     struct held *h = malloc(sizeof *h + n);
     if (!h)
         return NULL;
@@ -38,7 +29,7 @@ struct held *held_new(const struct alert *a, int64_t now_ms)
                          &h->alert.link,  &h->alert.snippet, &h->alert.matched };
     char *p = (char *)(h + 1);
     for (size_t i = 0; i < sizeof from / sizeof from[0]; i++) {
-        *to[i] = (struct str){ p, cut(*from[i]) };
+        *to[i] = (struct str){ p, utf8_cut(from[i]->s, from[i]->n, HELD_BYTES) };
         if (to[i]->n)
             memcpy(p, from[i]->s, to[i]->n);
         p += to[i]->n;

@@ -107,9 +107,7 @@ int shown(struct str s)
     for (size_t i = 0; i < s.n && i <= n; i++)
         if (s.s[i] == '\n')
             return (int)i;
-    while (n < s.n && n && ((unsigned char)s.s[n] & 0xC0) == 0x80)
-        n--;
-    return (int)n;
+    return (int)utf8_cut(s.s, s.n, n);
 }
 
 /* ---- sections and keys, as the reader finds them */

@@ -6,6 +6,7 @@
 #include "date.h"
 #include "html.h"
 #include "url.h"
+#include "utf8.h"
 
 enum {
     SHORT_MAX = 8 << 10, /* ids, links, languages */
@@ -65,16 +66,6 @@ bool feed_build_wants(const struct feed_build *b, enum feed_field f, unsigned ra
     return rank < b->slot[f].rank;
 }
 
-/* The longest prefix of at most `max` bytes that ends between characters. */
-static size_t cut_at(const char *s, size_t n, size_t max)
-{
-    if (n <= max)
-        return n;
-    while (max && ((unsigned char)s[max] & 0xC0) == 0x80)
-        max--;
-    return max;
-}
-
 void feed_build_add(struct feed_build *b, const char *s, size_t n)
 {
     struct buf *o = &b->scratch;
@@ -87,7 +78,7 @@ void feed_build_add(struct feed_build *b, const char *s, size_t n)
     }
     if (b->scratch_cut)
         return;
-    size_t k = cut_at(s, n, o->max - o->n);
+    size_t k = utf8_cut(s, n, o->max - o->n);
     if (k < n)
         b->scratch_cut = true;
     if (buf_put(o, s, k) == -ENOMEM)
@@ -149,7 +140,7 @@ void feed_build_take(struct feed_build *b, enum feed_field f, unsigned rank,
 
     trim(&b->scratch);
     if (b->scratch.n > max) { /* half an address is none */
-        b->scratch.n = is_address(f) ? 0 : cut_at(b->scratch.s, b->scratch.n, max);
+        b->scratch.n = is_address(f) ? 0 : utf8_cut(b->scratch.s, b->scratch.n, max);
         b->scratch.s[b->scratch.n] = '\0';
         b->scratch_cut = true;
     }
@@ -289,7 +280,7 @@ static int collapse(struct buf *out, struct str s)
         if (i > from) {
             if (gap)
                 (void)buf_putc(out, ' ');
-            size_t n = cut_at(s.s + from, i - from, out->max - out->n);
+            size_t n = utf8_cut(s.s + from, i - from, out->max - out->n);
             (void)buf_put(out, s.s + from, n);
             gap = true;
             if (n < i - from)

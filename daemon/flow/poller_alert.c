@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+#include "utf8.h"
 
 #define WORDS_MAX 32   /* matched words kept in a record */
 #define TITLE_MAX 4096 /* bytes of a title kept in a record */
@@ -81,11 +82,7 @@ static void put_words(struct buf *out, const struct item *item,
 /* `s` cut to at most `max` bytes, between characters. */
 static struct str cut(struct str s, size_t max)
 {
-    if (s.n > max) {
-        s.n = max;
-        while (s.n && ((unsigned char)s.s[s.n] & 0xC0) == 0x80)
-            s.n--;
-    }
+    s.n = utf8_cut(s.s, s.n, max);
     return s;
 }
 

@@ -5,30 +5,6 @@
 #include "charset_name.h"
 #include "utf8.h"
 
-size_t charset_utf8_encode(char out[4], unsigned cp)
-{
-    if (cp < 0x80) {
-        out[0] = (char)cp;
-        return 1;
-    }
-    if (cp < 0x800) {
-        out[0] = (char)(0xC0 | cp >> 6);
-        out[1] = (char)(0x80 | (cp & 0x3F));
-        return 2;
-    }
-    if (cp < 0x10000) {
-        out[0] = (char)(0xE0 | cp >> 12);
-        out[1] = (char)(0x80 | (cp >> 6 & 0x3F));
-        out[2] = (char)(0x80 | (cp & 0x3F));
-        return 3;
-    }
-    out[0] = (char)(0xF0 | cp >> 18);
-    out[1] = (char)(0x80 | (cp >> 12 & 0x3F));
-    out[2] = (char)(0x80 | (cp >> 6 & 0x3F));
-    out[3] = (char)(0x80 | (cp & 0x3F));
-    return 4;
-}
-
 /* How long the sequence that `b` starts would be; 0: it starts none. */
 static size_t wanted(unsigned char b)
 {
@@ -126,16 +102,16 @@ static size_t mend(const unsigned char *s, size_t n, char out[4], size_t *n_out)
         if (n < 3)
             return 0;
         if ((s[2] & 0xC0) == 0x80) { /* a surrogate */
-            *n_out = charset_utf8_encode(out, 0xFFFD);
+            *n_out = utf8_put(out, 0xFFFD);
             return 3;
         }
     }
     uint32_t cp = utf8_get((const char *)s, n, &len);
     if (cp == UTF8_BAD) {
-        *n_out = charset_utf8_encode(out, charset_cp1252(s[0]));
+        *n_out = utf8_put(out, charset_cp1252(s[0]));
         return 1;
     }
-    *n_out = charset_utf8_encode(out, cp == 0xFFFE || cp == 0xFFFF ? 0xFFFD : cp);
+    *n_out = utf8_put(out, cp == 0xFFFE || cp == 0xFFFF ? 0xFFFD : cp);
     return len;
 }
 

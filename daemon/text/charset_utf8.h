@@ -21,7 +21,4 @@ int charset_utf8_finish(struct charset_utf8 *u);
 /* Are `s` whole, valid sequences only?  A sequence cut by the end is allowed;
  * U+FFFD proves nothing and is not counted. */
 bool charset_utf8_valid(const char *s, size_t n, size_t *n_sequences);
-
-/* Writes `cp` (a valid one), returns how many bytes. */
-size_t charset_utf8_encode(char out[4], unsigned cp);
 #endif

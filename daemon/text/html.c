@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "utf8.h"
 
 #define NONE SIZE_MAX
 
@@ -92,11 +93,11 @@ static size_t plain_end(const char *s, size_t i, size_t n)
     return i;
 }
 
-/* `n`, or less so that s[0..n) ends neither within a UTF-8 sequence nor with a space. */
-static size_t tidy_cut(const char *s, size_t n)
+/* `max`, or less so that the prefix of s[0..n) ends neither within a UTF-8 sequence nor
+ * with a space. */
+static size_t tidy_cut(const char *s, size_t n, size_t max)
 {
-    while (n && (s[n] & 0xC0) == 0x80)
-        n--;
+    n = utf8_cut(s, n, max);
     while (n && s[n - 1] == ' ')
         n--;
     return n;
@@ -110,7 +111,7 @@ static void put(struct html *h, const char *s, size_t n)
         return;
     if (gap + n > room) {
         h->full = true;
-        if (room <= gap || (n = tidy_cut(s, room - gap)) == 0)
+        if (room <= gap || (n = tidy_cut(s, n, room - gap)) == 0)
             return;
     }
     if (gap)

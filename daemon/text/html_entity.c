@@ -3,6 +3,7 @@
 #include "html_parts.h"
 
 #include <string.h>
+#include "utf8.h"
 
 struct entity {
     unsigned short name; /* where it starts in entity_names */
@@ -75,22 +76,7 @@ static void put_code_point(struct html_reference *r, uint32_t c)
         c = windows_1252[c - 0x80];
     if (c == 0 || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
         c = 0xFFFD;
-    if (c < 0x80) {
-        r->utf8[r->n++] = (char)c;
-        return;
-    }
-    if (c < 0x800) {
-        r->utf8[r->n++] = (char)(0xC0 | c >> 6);
-    } else {
-        if (c < 0x10000) {
-            r->utf8[r->n++] = (char)(0xE0 | c >> 12);
-        } else {
-            r->utf8[r->n++] = (char)(0xF0 | c >> 18);
-            r->utf8[r->n++] = (char)(0x80 | (c >> 12 & 0x3F));
-        }
-        r->utf8[r->n++] = (char)(0x80 | (c >> 6 & 0x3F));
-    }
-    r->utf8[r->n++] = (char)(0x80 | (c & 0x3F));
+    r->n = (unsigned char)(r->n + utf8_put(r->utf8 + r->n, c));
 }
 
 static int digit_value(char c, unsigned base)

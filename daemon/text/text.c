@@ -169,7 +169,7 @@ static void flush(struct folder *f)
         compose_pending(f);
     for (size_t i = 0; i < f->n_pending; i++) {
         size_t from = t->fold_n;
-        t->fold_n += text_put(t->fold + from, f->pending[i].cp);
+        t->fold_n += utf8_put(t->fold + from, f->pending[i].cp);
         if (f->cluster == TEXT_RUN)
             put_token(t, from, t->fold_n, f->pending[i].from, f->pending[i].to, true);
     }
@@ -241,7 +241,7 @@ static void add_letter(struct folder *f, uint32_t e, uint32_t cp, uint32_t from,
     f->base = class;
     f->src_end = to;
     if (class == TEXT_STRIP) {
-        f->t->fold_n += text_put(f->t->fold + f->t->fold_n, cp);
+        f->t->fold_n += utf8_put(f->t->fold + f->t->fold_n, cp);
     } else {
         f->cluster = class;
         add_pending(f, cp, from, to);

@@ -19,8 +19,6 @@ uint32_t text_compose_pair(uint32_t a, uint32_t b);
 size_t text_decompose_cp(uint32_t cp, uint32_t *out);
 /* Sort marks canonically and compose; returns the new length. */
 size_t text_compose_all(uint32_t *cp, size_t n);
-/* Write UTF-8; returns 1 to 4. */
-size_t text_put(char *out, uint32_t cp);
 
 /* What the entry `e` of `cp` folds to, if it is a single character. */
 static inline uint32_t text_single(uint32_t e, uint32_t cp)
