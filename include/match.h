@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "buf.h"
+#include "item.h"
 #include "rule.h"
 #include "str.h"
 
@@ -36,6 +37,14 @@ struct match_input {
     const struct str *authors, *categories;
     size_t n_authors, n_categories;
 };
+
+/* What a rule sees of `item` in a feed named `feed` of group `group` ("" for none), whose
+ * own language is `lang`.  Borrows all of them. */
+struct match_input match_input_of(const struct item *item, const char *feed,
+                                  const char *group, struct str lang);
+
+/* The text that a span of this field and index lies in; empty when there is none. */
+struct str match_input_text(const struct match_input *in, unsigned field, unsigned index);
 
 struct match_rule {
     uint32_t id;                  /* the caller's; given back in hits */

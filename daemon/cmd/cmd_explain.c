@@ -151,7 +151,7 @@ static void put_words(const struct job *j, const struct part *p)
 
     for (size_t i = 0; i < p->n_spans && i < SHOWN; i++) {
         const struct match_span *s = &p->spans[i];
-        struct str text = try_text(&j->in, s->field, s->index);
+        struct str text = match_input_text(&j->in, s->field, s->index);
         printf("%s%s %u “", i ? ", " : "  ", try_field_name(s->field),
                (unsigned)s->offset);
         fputs(j->style.bold, stdout);
@@ -245,7 +245,7 @@ static int on_item(void *ctx, const struct item *item, const struct feed_info *i
     struct job *j = ctx;
 
     forget(j);
-    j->in = try_input(item, &j->feed, info);
+    j->in = match_input_of(item, j->feed.feed, j->feed.group, info->lang);
     j->error = match_item(j->rules.set, j->rules.scratch, &j->in, on_hit, j);
     if (j->error < 0)
         return j->error;

@@ -114,7 +114,7 @@ static void put_item(const struct job *j, const struct match_span *span, size_t 
         putchar('\n');
     }
     for (size_t i = in_title; i < n; i += same_text(span + i, n - i))
-        put_around(j, try_text(&j->in, span[i].field, span[i].index), span + i,
+        put_around(j, match_input_text(&j->in, span[i].field, span[i].index), span + i,
                    same_text(span + i, n - i));
 }
 
@@ -123,7 +123,7 @@ static void put_item(const struct job *j, const struct match_span *span, size_t 
 
 static struct str spanned(const struct job *j, const struct match_span *span)
 {
-    struct str text = try_text(&j->in, span->field, span->index);
+    struct str text = match_input_text(&j->in, span->field, span->index);
 
     return (struct str){ text.s + span->offset, span->length };
 }
@@ -206,7 +206,7 @@ static int on_item(void *ctx, const struct item *item, const struct feed_info *i
     struct job *j = ctx;
 
     j->item = item;
-    j->in = try_input(item, &j->feed, info);
+    j->in = match_input_of(item, j->feed.feed, j->feed.group, info->lang);
     j->error = match_item(j->rules.set, j->rules.scratch, &j->in, on_hit, j);
     return j->error;
 }

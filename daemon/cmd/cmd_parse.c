@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "cmd.h"
+#include "cmd_try.h"
 #include "date.h"
 #include "feed_parse.h"
 #include "json.h"
 
 enum {
-    CHUNK = 16 << 10,
     LINES_MAX = 256 << 20, /* of output held back until the feed's line can be written */
     REQUEST_MAX = 64 << 10,
 };
@@ -137,21 +137,6 @@ static void put_status(struct buf *b, const struct feed_parse_result *r)
 /* --- one document --------------------------------------------------------------------
  */
 
-static int read_all(struct feed_parse *p, int fd, size_t chunk)
-{
-    char bytes[CHUNK];
-
-    for (;;) {
-        ssize_t n = read(fd, bytes, chunk);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0 || feed_parse_push(p, bytes, (size_t)n) < 0)
-            return 0;
-    }
-}
-
 static int write_all(const struct buf *b)
 {
     if (b->n && fwrite(b->s, 1, b->n, stdout) != b->n)
@@ -173,7 +158,7 @@ static int parse_one(const struct options *o, int fd, struct feed_parse_result *
     buf_init(&lines, LINES_MAX);
     int r = feed_parse_new(&p, &opt, on_item, &items);
     if (r == 0)
-        r = read_all(p, fd, o->chunk);
+        r = try_push(p, fd, o->chunk);
     if (r == 0) {
         feed_parse_finish(p, result);
         put_feed(&lines, feed_parse_info(p));
@@ -286,8 +271,8 @@ static bool read_options(struct options *o, int argc, char **argv, int *status)
             break;
         case 'n':
             o->chunk = strtoul(optarg, NULL, 10);
-            if (o->chunk == 0 || o->chunk > CHUNK)
-                o->chunk = CHUNK;
+            if (o->chunk == 0 || o->chunk > TRY_CHUNK)
+                o->chunk = TRY_CHUNK;
             break;
         case 'a':
             o->alt = true;
@@ -316,7 +301,7 @@ static bool read_options(struct options *o, int argc, char **argv, int *status)
 
 int cmd_parse(int argc, char **argv)
 {
-    struct options o = { .chunk = CHUNK };
+    struct options o = { .chunk = TRY_CHUNK };
     struct feed_parse_result result;
     int status;
 

@@ -34,53 +34,6 @@ struct rule *try_rule(const char *command, const char *text)
     return rule;
 }
 
-struct match_input try_input(const struct item *it, const struct try_feed *feed,
-                             const struct feed_info *info)
-{
-    struct match_input in = {
-        .title = it->title,
-        .summary = it->summary,
-        .content = it->content,
-        .link = it->link,
-        .feed = str_of(feed->feed),
-        .group = str_of(feed->group),
-        .lang = it->lang.n ? it->lang : info->lang,
-        .authors = it->authors,
-        .n_authors = it->n_authors,
-        .categories = it->categories,
-        .n_categories = it->n_categories,
-    };
-    return in;
-}
-
-struct str try_text(const struct match_input *in, unsigned field, unsigned index)
-{
-    switch ((enum match_field)field) {
-    case MATCH_TITLE:
-        return in->title;
-    case MATCH_SUMMARY:
-        return in->summary;
-    case MATCH_CONTENT:
-        return in->content;
-    case MATCH_AUTHOR:
-        return index < in->n_authors ? in->authors[index] : (struct str){ 0 };
-    case MATCH_CATEGORY:
-        return index < in->n_categories ? in->categories[index] : (struct str){ 0 };
-    case MATCH_LINK:
-    case MATCH_SITE:
-        return in->link;
-    case MATCH_FEED:
-        return in->feed;
-    case MATCH_GROUP:
-        return in->group;
-    case MATCH_LANG:
-        return in->lang;
-    case MATCH_FIELDS:
-        break;
-    }
-    return (struct str){ 0 };
-}
-
 const char *try_field_name(unsigned field)
 {
     static const char *const name[MATCH_FIELDS] = {
@@ -90,12 +43,12 @@ const char *try_field_name(unsigned field)
     return field < MATCH_FIELDS ? name[field] : "";
 }
 
-static int push_all(struct feed_parse *p, int fd)
+int try_push(struct feed_parse *p, int fd, size_t chunk)
 {
-    char bytes[16 << 10];
+    char bytes[TRY_CHUNK];
 
     for (;;) {
-        ssize_t n = read(fd, bytes, sizeof bytes);
+        ssize_t n = read(fd, bytes, chunk);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -135,7 +88,7 @@ int try_file(const char *command, const char *path, feed_item_fn *on_item, void 
     int r = fd < 0 ? -errno : feed_parse_new(&p, &opt, on_item, ctx);
 
     if (r == 0)
-        r = push_all(p, fd);
+        r = try_push(p, fd, TRY_CHUNK);
     if (r == 0)
         feed_parse_finish(p, &result);
     feed_parse_free(p);

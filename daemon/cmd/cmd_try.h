@@ -1,12 +1,18 @@
 #ifndef CMD_TRY_H
 #define CMD_TRY_H
-/* What match and explain share: a rule from the command line, tried on the items of feed
- * files. */
+/* What parse, match and explain share: reading a feed file, and a rule from the command
+ * line, tried on the items of feed files. */
 #include "feed_parse.h"
 #include "match.h"
 #include "rule.h"
 
 enum { TRY_SOME = 0, TRY_NONE = 1, TRY_ERROR = 2 }; /* exit statuses, as of grep(1) */
+
+enum { TRY_CHUNK = 16 << 10 }; /* bytes of one read, at most */
+
+/* Feed the parser what `fd` holds, in reads of `chunk` bytes (at most TRY_CHUNK), until
+ * its end or until the parser has enough.  0, or -errno of reading. */
+int try_push(struct feed_parse *p, int fd, size_t chunk);
 
 struct try_feed { /* what feed: and group: compare with; "" unless given */
     const char *feed, *group;
@@ -16,12 +22,6 @@ struct try_feed { /* what feed: and group: compare with; "" unless given */
  * when it is refused. */
 struct rule *try_rule(const char *command, const char *text);
 
-/* The texts of an item, as the daemon would match them. */
-struct match_input try_input(const struct item *it, const struct try_feed *feed,
-                             const struct feed_info *info);
-
-/* The text that a span of that field and index lies in. */
-struct str try_text(const struct match_input *in, unsigned field, unsigned index);
 const char *try_field_name(unsigned field);
 
 /* Give each item of a feed file ("-": stdin) to `on_item`.  0, or -1 after saying on

@@ -15,34 +15,6 @@
 #define SNIPPET_BEFORE 80
 #define SNIPPET_MAX 280 /* bytes */
 
-/* The text that a span lies in. */
-static struct str field_text(const struct item *item, const struct match_span *s)
-{
-    switch ((enum match_field)s->field) {
-    case MATCH_TITLE:
-        return item->title;
-    case MATCH_SUMMARY:
-        return item->summary;
-    case MATCH_CONTENT:
-        return item->content;
-    case MATCH_AUTHOR:
-        return s->index < item->n_authors ? item->authors[s->index] : (struct str){ 0 };
-    case MATCH_CATEGORY:
-        return s->index < item->n_categories ? item->categories[s->index]
-                                             : (struct str){ 0 };
-    case MATCH_LINK:
-    case MATCH_SITE:
-        return item->link;
-    case MATCH_LANG:
-        return item->lang;
-    case MATCH_FEED:
-    case MATCH_GROUP:
-    case MATCH_FIELDS:
-        break;
-    }
-    return (struct str){ 0 };
-}
-
 /* Is `word` among the '\n'-ended words in `list` already? */
 static bool has_word(struct str list, struct str word)
 {
@@ -58,14 +30,14 @@ static bool has_word(struct str list, struct str word)
 }
 
 /* The matched words as they stand in the item, each once, each ended by '\n'. */
-static void put_words(struct buf *out, const struct item *item,
+static void put_words(struct buf *out, const struct match_input *in,
                       const struct match_span *spans, size_t n)
 {
     size_t from = out->n;
     unsigned words = 0;
 
     for (size_t i = 0; i < n && words < WORDS_MAX; i++) {
-        struct str text = field_text(item, &spans[i]);
+        struct str text = match_input_text(in, spans[i].field, spans[i].index);
 
         if (spans[i].offset >= text.n || spans[i].length > text.n - spans[i].offset)
             continue;
@@ -88,16 +60,16 @@ static struct str cut(struct str s, size_t max)
 
 /* The part of the text that shows why: around the first span outside the title, else its
  * start. */
-static struct str snippet(const struct item *item, const struct match_span *spans,
+static struct str snippet(const struct match_input *in, const struct match_span *spans,
                           size_t n)
 {
-    struct str text = item->summary.n ? item->summary : item->content;
+    struct str text = in->summary.n ? in->summary : in->content;
     size_t at = 0;
 
     for (size_t i = 0; i < n; i++) {
         if (spans[i].field != MATCH_SUMMARY && spans[i].field != MATCH_CONTENT)
             continue;
-        text = field_text(item, &spans[i]);
+        text = match_input_text(in, spans[i].field, spans[i].index);
         at = spans[i].offset < text.n ? spans[i].offset : 0;
         break;
     }
@@ -165,7 +137,9 @@ int poller_alert_add(struct alerts *to, const struct config_watch *watch,
                      const struct match_span *spans, size_t n_spans, struct buf *work)
 {
     struct str title = cut(item->title, TITLE_MAX), name = str_of(watch->name);
-    struct str snip = snippet(item, spans, n_spans), id = cut(item->id, TITLE_MAX);
+    /* Without feed and group: their names are no words of the item. */
+    struct match_input in = match_input_of(item, "", "", (struct str){ 0 });
+    struct str snip = snippet(&in, spans, n_spans), id = cut(item->id, TITLE_MAX);
     size_t words, sinks;
     char stable[33];
 
@@ -173,7 +147,7 @@ int poller_alert_add(struct alerts *to, const struct config_watch *watch,
         return -ENOMEM;
     buf_clear(work);
     (void)buf_puts(work, ""); /* so that there is something to point to */
-    put_words(work, item, spans, n_spans);
+    put_words(work, &in, spans, n_spans);
     words = work->n;
     for (const char *const *s = watch->sinks; s && *s; s++)
         (void)buf_printf(work, "%s\n", *s);

@@ -171,19 +171,7 @@ static int match(struct job *j, const struct item *item, const struct feed_info 
                  const struct seen_key *key, struct alerts *to)
 {
     const struct config_feed *conf = j->feed->conf;
-    struct match_input in = {
-        .title = item->title,
-        .summary = item->summary,
-        .content = item->content,
-        .link = item->link,
-        .feed = str_of(conf->name),
-        .group = str_of(conf->group),
-        .lang = item->lang.n ? item->lang : info->lang,
-        .authors = item->authors,
-        .n_authors = item->n_authors,
-        .categories = item->categories,
-        .n_categories = item->n_categories,
-    };
+    struct match_input in = match_input_of(item, conf->name, conf->group, info->lang);
 
     j->item = item;
     j->item_key = *key;
