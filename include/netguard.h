@@ -20,6 +20,10 @@ enum netguard_verdict {
 /* IPv4 inside IPv6 (mapped, NAT64, 6to4, Teredo) is unwrapped and judged as IPv4. */
 enum netguard_verdict netguard_judge(const struct sockaddr *sa, socklen_t len);
 
+/* The verdict on a host name as it stands in a URL (lower case, IPv6 in brackets): that
+ * of the address it spells, NETGUARD_LOOPBACK for "localhost", else NETGUARD_NOT_INET. */
+enum netguard_verdict netguard_judge_name(const char *host);
+
 /* A word for messages: "loopback", "private", ... */
 const char *netguard_name(enum netguard_verdict v);
 #endif

@@ -11,6 +11,7 @@
 #include <xxhash.h>
 #include "clock.h"
 #include "log.h"
+#include "netguard.h"
 #include "poller_impl.h"
 #include "url.h"
 
@@ -53,12 +54,6 @@ static void drop_feed(struct poller *p, struct feed *f)
 
 /* --- scheduling --- */
 
-static bool is_loopback(struct str host)
-{
-    return str_eq(host, STR("localhost")) || str_eq(host, STR("[::1]")) ||
-           (host.n > 4 && !strncmp(host.s, "127.", 4));
-}
-
 /* The number that stands for the feed's host; one's own machine needs no sparing. */
 static uint64_t host_of(struct poller *p, const struct config_feed *conf,
                         const struct config *c)
@@ -67,7 +62,7 @@ static uint64_t host_of(struct poller *p, const struct config_feed *conf,
     if (url_host(&p->work, str_of(conf->url)) < 0)
         return 0;
     uint64_t host = XXH3_64bits(p->work.s, p->work.n);
-    if (!c->host_interval_set && is_loopback(buf_str(&p->work)))
+    if (!c->host_interval_set && netguard_judge_name(p->work.s) == NETGUARD_LOOPBACK)
         schedule_host_exempt(p->schedule, host);
     return host;
 }

@@ -93,25 +93,11 @@ static void grow(struct hosts *hs)
 /* Is `name` an address?  Then say whether it is this very machine. */
 static void look_at_name(struct host *h)
 {
-    struct sockaddr_in in = { .sin_family = AF_INET };
-    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
-    char inner[64];
-    size_t n = strlen(h->name);
-    enum netguard_verdict v = NETGUARD_NOT_INET;
+    struct in_addr v4;
 
-    if (inet_pton(AF_INET, h->name, &in.sin_addr) == 1) {
-        v = netguard_judge((struct sockaddr *)&in, sizeof in);
-        h->literal = true;
-    } else if (h->name[0] == '[') { /* with a zone perhaps, which libcurl reads */
-        h->literal = true;
-        if (n > 2 && n < sizeof inner) {
-            memcpy(inner, h->name + 1, n - 2);
-            inner[n - 2] = '\0';
-            if (inet_pton(AF_INET6, inner, &in6.sin6_addr) == 1)
-                v = netguard_judge((struct sockaddr *)&in6, sizeof in6);
-        }
-    }
-    h->local = v == NETGUARD_LOOPBACK || strcmp(h->name, "localhost") == 0;
+    /* In brackets perhaps with a zone, which libcurl reads. */
+    h->literal = h->name[0] == '[' || inet_pton(AF_INET, h->name, &v4) == 1;
+    h->local = netguard_judge_name(h->name) == NETGUARD_LOOPBACK;
     h->state = h->literal ? HOST_KNOWN : HOST_NEW;
 }
 

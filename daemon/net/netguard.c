@@ -2,6 +2,7 @@
  */
 #include "netguard.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -166,6 +167,24 @@ enum netguard_verdict netguard_judge(const struct sockaddr *sa, socklen_t len)
         return judge6(in6.sin6_addr.s6_addr);
     }
     return NETGUARD_NOT_INET;
+}
+
+enum netguard_verdict netguard_judge_name(const char *host)
+{
+    struct sockaddr_in in = { .sin_family = AF_INET };
+    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+    char inner[INET6_ADDRSTRLEN];
+    size_t n = strlen(host);
+
+    if (inet_pton(AF_INET, host, &in.sin_addr) == 1)
+        return netguard_judge((struct sockaddr *)&in, sizeof in);
+    if (n > 2 && n < sizeof inner && host[0] == '[' && host[n - 1] == ']') {
+        memcpy(inner, host + 1, n - 2);
+        inner[n - 2] = '\0';
+        if (inet_pton(AF_INET6, inner, &in6.sin6_addr) == 1)
+            return netguard_judge((struct sockaddr *)&in6, sizeof in6);
+    }
+    return strcmp(host, "localhost") == 0 ? NETGUARD_LOOPBACK : NETGUARD_NOT_INET;
 }
 
 const char *netguard_name(enum netguard_verdict v)

@@ -136,6 +136,21 @@ static void sees_ipv4_inside_ipv6(void **state)
     }
 }
 
+static void judges_names_by_the_address_they_spell(void **state)
+{
+    (void)state;
+    assert_int_equal(netguard_judge_name("localhost"), NETGUARD_LOOPBACK);
+    assert_int_equal(netguard_judge_name("127.0.0.9"), NETGUARD_LOOPBACK);
+    assert_int_equal(netguard_judge_name("[::1]"), NETGUARD_LOOPBACK);
+    assert_int_equal(netguard_judge_name("[::ffff:127.0.0.1]"), NETGUARD_LOOPBACK);
+    assert_int_equal(netguard_judge_name("10.0.0.1"), NETGUARD_PRIVATE);
+    assert_int_equal(netguard_judge_name("8.8.8.8"), NETGUARD_PUBLIC);
+    assert_int_equal(netguard_judge_name("127.example.org"), NETGUARD_NOT_INET);
+    assert_int_equal(netguard_judge_name("[::1"), NETGUARD_NOT_INET);
+    assert_int_equal(netguard_judge_name("[]"), NETGUARD_NOT_INET);
+    assert_int_equal(netguard_judge_name(""), NETGUARD_NOT_INET);
+}
+
 static void refuses_what_is_no_address(void **state)
 {
     (void)state;
@@ -161,6 +176,7 @@ static void has_a_name_for_each(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(judges_every_network_at_its_edges),
     cmocka_unit_test(sees_ipv4_inside_ipv6),
+    cmocka_unit_test(judges_names_by_the_address_they_spell),
     cmocka_unit_test(refuses_what_is_no_address),
     cmocka_unit_test(has_a_name_for_each),
 };
