@@ -22,6 +22,7 @@ struct outlet { /* one sink and how far it is */
     enum alert_format format;
     sd_event_source *ready, *timer;
     int64_t handed; /* every alert up to here was given to the sink or is not for it */
+    int64_t given;  /* the last one that was given to it; -1: none since start */
     int64_t cursor; /* delivered for good, up to here */
     int64_t saved;  /* what the writer was told */
     uint32_t failures;
@@ -73,9 +74,8 @@ static void take_progress(struct outlet *o)
 {
     int64_t done = o->sink->ops->delivered(o->sink);
 
-    /* Alerts behind the last delivered one that are not for this sink count, too. */
-    if (done >= o->handed || o->sink->ops->fd(o->sink) < 0)
-        done = done > o->handed ? done : o->handed;
+    if (done >= o->given) /* alerts behind it are not for this sink: they count, too */
+        done = o->handed;
     if (done > o->cursor)
         o->cursor = done;
     save_cursor(o);
@@ -215,6 +215,7 @@ static bool step(struct outlet *o, struct batch *b)
         if (o->failures)
             log_event(LOG_LEVEL_NOTICE, "sink_recovered", "sink=%s", log_quote(o->name));
         o->failures = 0;
+        o->given = b->alert[r - 1].seq;
         o->handed = (size_t)r == b->n ? b->last_seq : b->alert[r - 1].seq;
     } else if (r < 0) {
         retry_later(o, why.s && *why.s ? why.s : strerror(-r));
@@ -372,6 +373,7 @@ static int place_cursor(struct outlet *o, struct store *store)
         return r;
     o->cursor = c.seq > shown ? c.seq : shown;
     o->handed = o->saved = o->cursor;
+    o->given = -1;
     return 0;
 }
 

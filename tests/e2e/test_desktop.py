@@ -108,6 +108,17 @@ class Desktop(bench.Test):
         self.expect_titles(daemon, ["Putin and Xi, no desktop"])
         daemon.stop()
 
+    def test_once_does_not_wait_for_a_sink_that_has_nothing_to_show(self):
+        self.feed.replace([Item("Putin and Xi, for the log alone")])
+        daemon = self.daemon("[feedwatch]\ndesktop = yes\nfirst_run_max_age = 1d\n"
+                             "[feeds]\nkyivpost = {/news}\n"
+                             "[watch:summit]\nmatch = Putin AND Xi\nsinks = log\n",
+                             env={"DBUS_SESSION_BUS_ADDRESS": self.bus.address})
+        start = time.monotonic()
+        self.assertEqual(daemon.once(), 0)
+        self.assertEqual(daemon.titles(), ["Putin and Xi, for the log alone"])
+        self.assertLess(time.monotonic() - start, 5 * bench.SLOW)
+
     def test_a_bus_that_goes_away(self):
         self.show()
         daemon = self.on_bus("yes").start()
