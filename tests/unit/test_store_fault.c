@@ -368,17 +368,20 @@ static void survives_being_killed_at_any_time(void **state)
     assert_true(have > 100);
 }
 
-static void survives_being_killed_at_every_step(void **state)
+/* Kill the writer of `rounds` rounds at its 1st, 2nd, ... step below `limit` until it
+ * lives through; with `db` only steps on the database itself count, not on its log.
+ * Returns how often it was killed. */
+static int kill_at_every_step(bool db, int rounds, int limit)
 {
-    (void)state;
     bool survived = false;
     int kills = 0;
 
-    for (int at = 1; !survived && at < 1000; at++) {
+    for (int at = 1; !survived && at < limit; at++) {
         fault.what = FAULT_KILL;
+        fault.db = db;
         fault.at = at;
         fault.step = 0;
-        int64_t said = run_child(1, 6, 0, -1, &survived);
+        int64_t said = run_child(1, rounds, 0, -1, &survived);
         fault.what = FAULT_NONE;
         (void)reopen_and_check(said);
         kills += !survived;
@@ -386,30 +389,21 @@ static void survives_being_killed_at_every_step(void **state)
         assert_int_equal(mkdir(dir, 0700), 0);
     }
     print_message("%d steps\n", kills);
-    assert_true(survived && kills > 20);
+    assert_true(survived);
+    return kills;
+}
+
+static void survives_being_killed_at_every_step(void **state)
+{
+    (void)state;
+    assert_true(kill_at_every_step(false, 6, 1000) > 20);
 }
 
 /* The log is copied into the file every 1000 pages, and at the end. */
 static void survives_being_killed_at_every_step_of_checkpoints(void **state)
 {
     (void)state;
-    bool survived = false;
-    int kills = 0;
-
-    for (int at = 1; !survived && at < 200; at++) {
-        fault.what = FAULT_KILL;
-        fault.db = true;
-        fault.at = at;
-        fault.step = 0;
-        int64_t said = run_child(1, 250, 0, -1, &survived);
-        fault.what = FAULT_NONE;
-        (void)reopen_and_check(said);
-        kills += !survived;
-        drop_dir(NULL);
-        assert_int_equal(mkdir(dir, 0700), 0);
-    }
-    print_message("%d steps\n", kills);
-    assert_true(survived && kills > 20);
+    assert_true(kill_at_every_step(true, 250, 200) > 20);
 }
 
 /* --- failing disks --- */
