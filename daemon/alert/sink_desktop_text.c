@@ -24,7 +24,9 @@ struct held *held_new(const struct alert *a, int64_t now_ms)
     if (!h)
         return NULL;
     *h = (struct held){ .alert = *a, .since_ms = now_ms };
-    h->alert.item_id = h->alert.sinks = (struct str){ 0 };
+    struct str *none;
+    for (unsigned i = 0; (none = alert_text(&h->alert, i)); i++)
+        *none = (struct str){ 0 };
     struct str *to[] = { &h->alert.watch, &h->alert.feed,    &h->alert.title,
                          &h->alert.link,  &h->alert.snippet, &h->alert.matched };
     char *p = (char *)(h + 1);

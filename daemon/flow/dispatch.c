@@ -111,13 +111,6 @@ static bool is_for(const struct alert *a, const char *sink)
     return false;
 }
 
-static struct str *alert_text(struct alert *a, unsigned i)
-{
-    struct str *field[] = { &a->watch,   &a->feed,    &a->title,   &a->link,
-                            &a->item_id, &a->snippet, &a->matched, &a->sinks };
-    return i < sizeof field / sizeof field[0] ? field[i] : NULL;
-}
-
 static int take(void *ctx, const struct alert *a)
 {
     struct batch *b = ctx;

@@ -321,10 +321,61 @@ static void takes_back_what_does_not_fit(void **state)
     }
 }
 
+static void packs_spans(void **state)
+{
+    (void)state;
+    static const struct alert_span in[] = { { false, 0, 5 }, { true, 40, 4294967295u } };
+    struct alert_span out;
+    struct buf b;
+
+    buf_init(&b, 100);
+    for (size_t i = 0; i < N(in); i++)
+        assert_int_equal(alert_span_put(&b, &in[i]), 0);
+    struct str rest = buf_str(&b);
+    for (size_t i = 0; i < N(in); i++) {
+        assert_true(alert_span_next(&rest, &out));
+        assert_int_equal(out.in_snippet, in[i].in_snippet);
+        assert_int_equal(out.offset, in[i].offset);
+        assert_int_equal(out.length, in[i].length);
+    }
+    assert_false(alert_span_next(&rest, &out));
+    static const char *const bad[] = {
+        "x1+2 ", "t+2 ", "t1 ", "t1+2", "t4294967296+1 ", "t99999999999999999999+1 "
+    };
+    for (size_t i = 0; i < N(bad); i++) {
+        rest = str_of(bad[i]);
+        assert_false(alert_span_next(&rest, &out));
+    }
+    buf_free(&b);
+}
+
+static void packs_sources(void **state)
+{
+    (void)state;
+    const struct alert_source in = { STR("reuters"), STR("https://r.example/1"),
+                                     STR("Two\tparts\nhere"), 1795491793123 };
+    struct alert_source out;
+    struct buf b;
+
+    buf_init(&b, 200);
+    assert_int_equal(alert_source_put(&b, &in), 0);
+    assert_int_equal(alert_source_put(&b, &in), 0);
+    struct str rest = buf_str(&b);
+    for (int i = 0; i < 2; i++) {
+        assert_true(alert_source_next(&rest, &out));
+        assert_true(str_eq(out.feed, in.feed) && str_eq(out.link, in.link));
+        assert_true(str_eq(out.title, STR("Two parts here")));
+        assert_int_equal(out.time_ms, in.time_ms);
+    }
+    assert_false(alert_source_next(&rest, &out));
+    buf_free(&b);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(renders_three_forms), cmocka_unit_test(renders_what_is_absent),
     cmocka_unit_test(makes_text_safe),     cmocka_unit_test(cuts_long_titles),
     cmocka_unit_test(reads_format_names),  cmocka_unit_test(reads_numbers_of_lines),
     cmocka_unit_test(is_never_fooled),     cmocka_unit_test(takes_back_what_does_not_fit),
+    cmocka_unit_test(packs_spans),         cmocka_unit_test(packs_sources),
 };
 TEST_MAIN(tests)
