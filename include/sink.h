@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "alert.h"
 #include "buf.h"
+#include "digest.h"
 
 struct sink {
     const struct sink_ops *ops;
@@ -29,6 +30,17 @@ struct sink_ops {
     /* What keeps a sink with a thread of its own from delivering: true and one line in
      * `why`, as long as it lasts; false when nothing does. */
     bool (*trouble)(struct sink *s, struct buf *why);
+    /* Optional (NULL: alerts only).  `a` was handed over before and is the same story
+     * with one source more now: show that where it is shown, if it still is (a bubble).
+     * Best effort; never waits. */
+    void (*amend)(struct sink *s, const struct alert *a);
+    /* Optional (NULL: a log, which shows held alerts itself).  Hand over one digest of
+     * alerts that deliver() did not get because they were held.  1: taken; 0: busy, ask
+     * again when fd is readable; -errno as deliver(). */
+    int (*digest)(struct sink *s, const struct digest *d, struct buf *why);
+    /* The number of the last digest that is delivered for good; -1: none since start.
+     * With `digest` only. */
+    int64_t (*digested)(struct sink *s);
     /* The file may have been moved: open it again.  0 or -errno. */
     int (*reopen)(struct sink *s);
     /* End within `deadline_ms`, whatever hangs.  Frees `s`. */
