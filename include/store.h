@@ -33,10 +33,67 @@ void store_close(struct store *s);
 /* Why the last call failed: one line, valid until the next call. */
 const char *store_why(const struct store *s);
 
+/* Why a feed is due when it is. */
+enum store_due {
+    STORE_DUE_NEW,         /* never polled */
+    STORE_DUE_INTERVAL,    /* the configured interval */
+    STORE_DUE_RHYTHM,      /* interval = auto: as often as the feed publishes */
+    STORE_DUE_GAP,         /* sooner: items may have come and gone unseen */
+    STORE_DUE_FRESH,       /* the publisher asks: Cache-Control or Expires */
+    STORE_DUE_TTL,         /* the publisher asks: <ttl> or sy:updatePeriod */
+    STORE_DUE_MAX,         /* the publisher asks for more than max_interval */
+    STORE_DUE_SKIP,        /* moved out of skipHours or skipDays */
+    STORE_DUE_RETRY_AFTER, /* the server asks: Retry-After */
+    STORE_DUE_BACKOFF,     /* the poll failed */
+    STORE_DUE_HOST,        /* every feed of the host fails */
+    STORE_DUE_USER,        /* 401: waits for other credentials, tried once a day */
+    STORE_DUE_NEVER,       /* 410 */
+};
+const char *store_due_name(enum store_due why); /* one line for people */
+
+/* How a feed fares, from its row alone. */
+enum store_feed_state {
+    STORE_FEED_NEW,     /* no answer was ever read */
+    STORE_FEED_OK,      /* the last poll went well */
+    STORE_FEED_FAILING, /* it did not */
+    STORE_FEED_BROKEN,  /* it fails for longer than broken_after: the user was told */
+    STORE_FEED_SILENT,  /* fine, but nothing new for much longer than its rhythm: told */
+    STORE_FEED_LOGIN,   /* 401: waits for the user */
+    STORE_FEED_GONE,    /* 410: no more polls */
+};
+const char *store_feed_state_name(enum store_feed_state state); /* one word */
+
+/* What was asked and answered in the last 24 h, in slots of two hours. */
+#define STORE_SLOTS 13 /* the one that is going on, and twelve before it */
+struct store_slot {
+    uint16_t requests, not_modified;
+    uint32_t bytes; /* as received */
+};
+struct store_traffic {
+    int32_t newest; /* number of the slot that is going on, counted since 1970 */
+    struct store_slot slot[STORE_SLOTS]; /* slot n stands at n % STORE_SLOTS */
+};
+void store_traffic_add(struct store_traffic *t, int64_t now_ms, unsigned requests,
+                       unsigned not_modified, int64_t bytes);
+struct store_traffic_sum {
+    int64_t requests, not_modified, bytes;
+};
+struct store_traffic_sum store_traffic_sum(const struct store_traffic *t, int64_t now_ms);
+
+enum store_move { /* who says that the feed lives elsewhere */
+                  STORE_MOVE_NONE,
+                  STORE_MOVE_REDIRECT, /* 301 or 308 */
+                  STORE_MOVE_DOCUMENT, /* <newLocation> or itunes:new-feed-url */
+                  STORE_MOVE_SELF,     /* rel=self */
+};
+
+#define STORE_TOLD_BROKEN 1 /* bits of store_feed.told: the user knows */
+#define STORE_TOLD_SILENT 2
+
 struct store_feed {      /* what is remembered of a feed between polls */
     int64_t id;          /* of the store, stable for ever */
     char *name, *url;    /* as configured; owned by the struct */
-    char *effective_url; /* an adopted permanent redirect, or NULL */
+    char *effective_url; /* an adopted permanent redirect: this is polled; or NULL */
     char *etag;          /* validators: verbatim, one pair, or NULL */
     char *last_modified;
     int64_t due_ms; /* next poll, UTC ms; 0: never polled */
@@ -48,7 +105,37 @@ struct store_feed {      /* what is remembered of a feed between polls */
     char *title;         /* the feed's own title, or NULL */
     bool learned;        /* first contact is over: new items alert */
     bool gone;           /* 410: no more polls */
+    bool recheck;        /* the URL was changed by hand: is it the same feed? */
+    uint8_t due_why;     /* enum store_due */
+    uint8_t told;        /* STORE_TOLD_... */
+    uint8_t moved_by;    /* enum store_move: of moved_to */
+    uint8_t skip_days;   /* of the document: bit 0 Monday ... bit 6 Sunday, UTC */
+    uint32_t skip_hours; /* of the document: bit h is hour h UTC */
+    int32_t fresh_s;     /* Cache-Control or Expires, as last said; 0: none */
+    int32_t ttl_s;       /* of the document: <ttl> or sy:update*; 0: none */
+    int64_t first_ms;    /* first answer that was read, UTC ms; items / (now - first_ms)
+                            are the items a day; 0: none yet */
+    /* rhythm, from the publication times */
+    int32_t rhythm_s;     /* mean time between two items; 0: not known */
+    int32_t silent_s;     /* silence of this length is strange; 0: not known */
+    int64_t last_item_ms; /* when the newest item was published, UTC ms; 0: not known */
+    int32_t urgent_s;     /* interval in force after a gap; 0: none */
+    int32_t gaps;         /* windows without overlap, since ever */
+    int64_t last_gap_ms;  /* the last of them, UTC ms; 0: never */
+    /* failure */
+    int64_t failing_since_ms; /* first failure of those in a row, UTC ms; 0: none */
+    int64_t
+        hold_ms; /* the host must be left alone until then, UTC ms; 0: no such thing */
+    int32_t host_failures; /* in a row, of all feeds of the host together */
+    int64_t auth_mark;     /* 401: which credentials failed; 0: none */
+    /* a permanent move that is not adopted yet */
+    char *moved_to; /* or NULL */
+    int32_t moved_seen;
+    int64_t moved_since_ms; /* UTC ms */
+    int64_t full_due_ms;    /* the next poll without validators, UTC ms; 0: not set */
+    struct store_traffic traffic;
 };
+enum store_feed_state store_feed_state(const struct store_feed *f);
 void store_feed_done(struct store_feed *f); /* frees the strings, not f */
 
 /* Find the row of a configured feed: by name, else by URL under an old name, else make

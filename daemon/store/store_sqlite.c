@@ -18,10 +18,13 @@
     "seq, id, time_ms, published_s, priority, watch, feed, title, link, item_id,"        \
     " snippet, matched, sinks"
 #define FEED_COLUMNS                                                                     \
-    "id, name, url, effective_url, etag, last_modified, error, title, due_ms,"           \
-    " last_poll_ms, last_success_ms, last_change_ms, polls, not_modified, items, "       \
-    "alerts,"                                                                            \
-    " bytes, http_status, failures, learned, gone"
+    "id, name, url, effective_url, etag, last_modified, error, title, moved_to,"         \
+    " due_ms, last_poll_ms, last_success_ms, last_change_ms, polls, not_modified,"       \
+    " items, alerts, bytes, http_status, failures, learned, gone, recheck, due_why,"     \
+    " told, skip_hours, skip_days, fresh_s, ttl_s, first_ms, rhythm_s, silent_s,"        \
+    " last_item_ms, urgent_s, gaps, last_gap_ms, failing_since_ms, hold_ms,"             \
+    " host_failures, auth_mark, moved_by, moved_seen, moved_since_ms, full_due_ms,"      \
+    " traffic"
 
 static const char *const statement_sql[ST_COUNT] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
@@ -32,14 +35,25 @@ static const char *const statement_sql[ST_COUNT] = {
         "SELECT " FEED_COLUMNS " FROM feed WHERE url = ?1 ORDER BY last_poll_ms DESC, id",
     [ST_FEED_ADD] = "INSERT INTO feed (name, url) VALUES (?1, ?2)",
     [ST_FEED_RENAME] = "UPDATE feed SET name = ?2 WHERE id = ?1",
-    [ST_FEED_MOVE] = "UPDATE feed SET url = ?2, effective_url = NULL, etag = NULL,"
-                     " last_modified = NULL, gone = 0 WHERE id = ?1",
+    [ST_FEED_MOVE] =
+        "UPDATE feed SET url = ?2, effective_url = NULL, etag = NULL,"
+        " last_modified = NULL, error = NULL, gone = 0, recheck = learned, due_ms = 0,"
+        " due_why = 0, told = 0, skip_hours = 0, skip_days = 0, fresh_s = 0, ttl_s = 0,"
+        " rhythm_s = 0, silent_s = 0, last_item_ms = 0, urgent_s = 0, failures = 0,"
+        " failing_since_ms = 0, hold_ms = 0, host_failures = 0, auth_mark = 0,"
+        " moved_to = NULL, moved_by = 0, moved_seen = 0, moved_since_ms = 0,"
+        " full_due_ms = 0 WHERE id = ?1",
     [ST_FEED_SET] =
         "UPDATE feed SET effective_url = ?2, etag = ?3, last_modified = ?4, error = ?5,"
-        " title = ?6, due_ms = ?7, last_poll_ms = ?8, last_success_ms = ?9,"
-        " last_change_ms = ?10, polls = ?11, not_modified = ?12, items = ?13,"
-        " alerts = ?14, bytes = ?15, http_status = ?16, failures = ?17, learned = ?18,"
-        " gone = ?19 WHERE id = ?1",
+        " title = ?6, moved_to = ?7, due_ms = ?8, last_poll_ms = ?9,"
+        " last_success_ms = ?10, last_change_ms = ?11, polls = ?12, not_modified = ?13,"
+        " items = ?14, alerts = ?15, bytes = ?16, http_status = ?17, failures = ?18,"
+        " learned = ?19, gone = ?20, recheck = ?21, due_why = ?22, told = ?23,"
+        " skip_hours = ?24, skip_days = ?25, fresh_s = ?26, ttl_s = ?27, first_ms = ?28,"
+        " rhythm_s = ?29, silent_s = ?30, last_item_ms = ?31, urgent_s = ?32,"
+        " gaps = ?33, last_gap_ms = ?34, failing_since_ms = ?35, hold_ms = ?36,"
+        " host_failures = ?37, auth_mark = ?38, moved_by = ?39, moved_seen = ?40,"
+        " moved_since_ms = ?41, full_due_ms = ?42, traffic = ?43 WHERE id = ?1",
     [ST_FEEDS] = "SELECT " FEED_COLUMNS " FROM feed ORDER BY name",
     [ST_WINDOW_GET] = "SELECT packed FROM window WHERE feed_id = ?1",
     [ST_WINDOW_SET] = "INSERT INTO window (feed_id, packed) VALUES (?1, ?2)"

@@ -13,28 +13,99 @@ static int take_text(sqlite3_stmt *st, int at, char **out)
     return *out || sqlite3_column_type(st, at) == SQLITE_NULL ? 0 : -ENOMEM;
 }
 
+#define TRAFFIC_BYTES (4 + STORE_SLOTS * 8)
+
+static void put_number(unsigned char **at, uint64_t v, int bytes)
+{
+    for (int i = bytes - 1; i >= 0; i--)
+        *(*at)++ = (unsigned char)(v >> 8 * i);
+}
+
+static uint64_t get_number(const unsigned char **at, int bytes)
+{
+    uint64_t v = 0;
+
+    for (int i = 0; i < bytes; i++)
+        v = v << 8 | *(*at)++;
+    return v;
+}
+
+static void pack_traffic(unsigned char out[TRAFFIC_BYTES], const struct store_traffic *t)
+{
+    put_number(&out, (uint32_t)t->newest, 4);
+    for (int i = 0; i < STORE_SLOTS; i++) {
+        put_number(&out, t->slot[i].requests, 2);
+        put_number(&out, t->slot[i].not_modified, 2);
+        put_number(&out, t->slot[i].bytes, 4);
+    }
+}
+
+static void take_traffic(sqlite3_stmt *st, int at, struct store_traffic *t)
+{
+    const unsigned char *p = sqlite3_column_blob(st, at);
+
+    if (!p || sqlite3_column_bytes(st, at) != TRAFFIC_BYTES)
+        return;
+    t->newest = (int32_t)get_number(&p, 4);
+    for (int i = 0; i < STORE_SLOTS; i++) {
+        t->slot[i].requests = (uint16_t)get_number(&p, 2);
+        t->slot[i].not_modified = (uint16_t)get_number(&p, 2);
+        t->slot[i].bytes = (uint32_t)get_number(&p, 4);
+    }
+}
+
+static void take_numbers(sqlite3_stmt *st, struct store_feed *f)
+{
+    int64_t *wide[] = { &f->due_ms,         &f->last_poll_ms, &f->last_success_ms,
+                        &f->last_change_ms, &f->polls,        &f->not_modified,
+                        &f->items,          &f->alerts,       &f->bytes };
+    int at = 9;
+
+    for (int i = 0; i < 9; i++)
+        *wide[i] = sqlite3_column_int64(st, at++);
+    f->http_status = sqlite3_column_int(st, at++);
+    f->failures = sqlite3_column_int(st, at++);
+    f->learned = sqlite3_column_int(st, at++) != 0;
+    f->gone = sqlite3_column_int(st, at++) != 0;
+    f->recheck = sqlite3_column_int(st, at++) != 0;
+    f->due_why = (uint8_t)sqlite3_column_int(st, at++);
+    f->told = (uint8_t)sqlite3_column_int(st, at++);
+    f->skip_hours = (uint32_t)sqlite3_column_int(st, at++);
+    f->skip_days = (uint8_t)sqlite3_column_int(st, at++);
+    f->fresh_s = sqlite3_column_int(st, at++);
+    f->ttl_s = sqlite3_column_int(st, at++);
+    f->first_ms = sqlite3_column_int64(st, at++);
+    f->rhythm_s = sqlite3_column_int(st, at++);
+    f->silent_s = sqlite3_column_int(st, at++);
+    f->last_item_ms = sqlite3_column_int64(st, at++);
+    f->urgent_s = sqlite3_column_int(st, at++);
+    f->gaps = sqlite3_column_int(st, at++);
+    f->last_gap_ms = sqlite3_column_int64(st, at++);
+    f->failing_since_ms = sqlite3_column_int64(st, at++);
+    f->hold_ms = sqlite3_column_int64(st, at++);
+    f->host_failures = sqlite3_column_int(st, at++);
+    f->auth_mark = sqlite3_column_int64(st, at++);
+    f->moved_by = (uint8_t)sqlite3_column_int(st, at++);
+    f->moved_seen = sqlite3_column_int(st, at++);
+    f->moved_since_ms = sqlite3_column_int64(st, at++);
+    f->full_due_ms = sqlite3_column_int64(st, at++);
+    take_traffic(st, at, &f->traffic);
+}
+
 /* The columns stand in the order of FEED_COLUMNS. */
 static int feed_from_row(sqlite3_stmt *st, struct store_feed *f)
 {
     *f = (struct store_feed){ .id = sqlite3_column_int64(st, 0) };
     char **text[] = { &f->name,          &f->url,   &f->effective_url, &f->etag,
-                      &f->last_modified, &f->error, &f->title };
-    int64_t *number[] = { &f->due_ms,         &f->last_poll_ms, &f->last_success_ms,
-                          &f->last_change_ms, &f->polls,        &f->not_modified,
-                          &f->items,          &f->alerts,       &f->bytes };
+                      &f->last_modified, &f->error, &f->title,         &f->moved_to };
 
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 8; i++) {
         if (take_text(st, 1 + i, text[i]) < 0) {
             store_feed_done(f);
             return -ENOMEM;
         }
     }
-    for (int i = 0; i < 9; i++)
-        *number[i] = sqlite3_column_int64(st, 8 + i);
-    f->http_status = sqlite3_column_int(st, 17);
-    f->failures = sqlite3_column_int(st, 18);
-    f->learned = sqlite3_column_int(st, 19) != 0;
-    f->gone = sqlite3_column_int(st, 20) != 0;
+    take_numbers(st, f);
     return 0;
 }
 
@@ -222,19 +293,28 @@ int sqlite_feed_set(struct store_sqlite *s, int64_t id, const struct store_feed 
 
     if (!st)
         return r;
-    const char *text[] = { f->effective_url, f->etag, f->last_modified, f->error,
-                           f->title };
+    unsigned char traffic[TRAFFIC_BYTES];
+    const char *text[] = { f->effective_url, f->etag,  f->last_modified,
+                           f->error,         f->title, f->moved_to };
     int64_t number[] = {
-        f->due_ms, f->last_poll_ms, f->last_success_ms, f->last_change_ms,
-        f->polls,  f->not_modified, f->items,           f->alerts,
-        f->bytes,  f->http_status,  f->failures,        f->learned,
-        f->gone
+        f->due_ms,     f->last_poll_ms,   f->last_success_ms, f->last_change_ms,
+        f->polls,      f->not_modified,   f->items,           f->alerts,
+        f->bytes,      f->http_status,    f->failures,        f->learned,
+        f->gone,       f->recheck,        f->due_why,         f->told,
+        f->skip_hours, f->skip_days,      f->fresh_s,         f->ttl_s,
+        f->first_ms,   f->rhythm_s,       f->silent_s,        f->last_item_ms,
+        f->urgent_s,   f->gaps,           f->last_gap_ms,     f->failing_since_ms,
+        f->hold_ms,    f->host_failures,  f->auth_mark,       f->moved_by,
+        f->moved_seen, f->moved_since_ms, f->full_due_ms
     };
-    sqlite3_bind_int64(st, 1, id);
-    for (int i = 0; i < 5; i++)
-        sqlite3_bind_text(st, 2 + i, text[i], -1, SQLITE_STATIC);
-    for (int i = 0; i < 13; i++)
-        sqlite3_bind_int64(st, 7 + i, number[i]);
+    int at = 1;
+    sqlite3_bind_int64(st, at++, id);
+    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
+        sqlite3_bind_text(st, at++, text[i], -1, SQLITE_STATIC);
+    for (size_t i = 0; i < sizeof number / sizeof number[0]; i++)
+        sqlite3_bind_int64(st, at++, number[i]);
+    pack_traffic(traffic, &f->traffic);
+    sqlite3_bind_blob(st, at, traffic, sizeof traffic, SQLITE_STATIC);
     r = sqlite_run(s, st, "writing a feed's state");
     if (r == 0 && sqlite3_changes(s->db) == 0) {
         snprintf(s->base.why, sizeof s->base.why, "there is no feed number %lld",

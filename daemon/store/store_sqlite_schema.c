@@ -43,6 +43,31 @@ static const char *const migration[] = {
     "CREATE UNIQUE INDEX alert_once ON alert (feed_id, item_key, watch);"
     "CREATE TABLE cursor (sink TEXT PRIMARY KEY, seq INTEGER NOT NULL,"
     " failures INTEGER NOT NULL, retry_ms INTEGER NOT NULL) WITHOUT ROWID;",
+    /* 1 -> 2 */
+    "ALTER TABLE feed ADD recheck INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD due_why INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD told INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD skip_hours INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD skip_days INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD fresh_s INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD ttl_s INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD first_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD rhythm_s INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD silent_s INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD last_item_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD urgent_s INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD gaps INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD last_gap_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD failing_since_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD hold_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD host_failures INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD auth_mark INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD moved_to TEXT;"
+    "ALTER TABLE feed ADD moved_by INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD moved_seen INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD moved_since_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD full_due_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE feed ADD traffic BLOB;",
 };
 #define SCHEMA_VERSION ((int)(sizeof migration / sizeof migration[0]))
 
@@ -185,16 +210,19 @@ static int examine(sqlite3 *db, const char *path, struct buf *why)
     return DAMAGED;
 }
 
-static int migrate_step(sqlite3 *db, int from)
+/* All steps that are to do, in one transaction: a reader never sees half of them. */
+static int migrate(sqlite3 *db, int from)
 {
     char pragmas[120];
 
+    if (from >= SCHEMA_VERSION)
+        return SQLITE_OK;
     snprintf(pragmas, sizeof pragmas,
              "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
-             APPLICATION_ID, from + 1);
+             APPLICATION_ID, SCHEMA_VERSION);
     int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(db, migration[from], NULL, NULL, NULL);
+    for (int v = from; rc == SQLITE_OK && v < SCHEMA_VERSION; v++)
+        rc = sqlite3_exec(db, migration[v], NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
     if (rc != SQLITE_OK && !sqlite3_get_autocommit(db))
@@ -228,8 +256,8 @@ static int make_ready(sqlite3 *db, const char *path, bool fresh, struct buf *why
                           NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = query_int(db, "PRAGMA user_version", &version);
-    for (int v = (int)version; rc == SQLITE_OK && v < SCHEMA_VERSION; v++)
-        rc = migrate_step(db, v);
+    if (rc == SQLITE_OK)
+        rc = migrate(db, (int)version);
     return rc == SQLITE_OK ? 0 : fail(db, rc, path, why);
 }
 
