@@ -8,6 +8,7 @@
 #include "alert.h"
 #include "buf.h"
 #include "rule.h"
+#include "sink.h"
 
 enum config_desktop { CONFIG_DESKTOP_NO, CONFIG_DESKTOP_YES, CONFIG_DESKTOP_AUTO };
 
@@ -41,11 +42,9 @@ struct config_watch {
     struct config_place place;
 };
 
+#define CONFIG_SINKS_MAX 64
 struct config_sink { /* [sink:NAME]; beside the built-in "log" and "desktop" */
-    const char *name;
-    const char *type; /* "log" or "desktop" */
-    const char *path; /* "log" only */
-    enum alert_format format;
+    struct sink_options options;
     struct config_place place;
 };
 

@@ -10,6 +10,48 @@
 #include "buf.h"
 #include "digest.h"
 
+struct sink_options { /* what a sink is opened with: a [sink:NAME], or a built-in one */
+    const char *name, *type;
+    const char *text;        /* its keys as written: the same text is the same sink */
+    const char *config_path; /* the main file, and the one that the section stands in */
+    const char *config_file;
+    /* NULL or 0 where not written.  Which type takes which is in sink.c. */
+    const char *path;         /* a file */
+    const char *url;          /* where to post */
+    const char *preset;       /* whose form of posting */
+    const char *secret;       /* "file:PATH" or "credential:NAME" */
+    const char *token;        /* the same */
+    const char *room;         /* a room, channel or topic */
+    const char *server;       /* smtp://HOST:PORT or smtps:// */
+    const char *user;         /* to log in there */
+    const char *from, *to;    /* addresses; `to` has several, separated by commas */
+    const char *tls;          /* "required" or "no" */
+    const char *command;      /* a program and its arguments */
+    const char *title;        /* of a feed */
+    enum alert_format format; /* of lines */
+    int64_t timeout_s;
+    unsigned per_minute, parallel, entries;
+    bool allow_private;
+};
+
+/* The kinds of sinks.  A new one is a file and a row in sink.c. */
+struct sink;
+struct sink_type {
+    const char *type;
+    const char *keys;  /* that it takes beside "type", each between two spaces */
+    const char *needs; /* those of them that must be written; in the same form */
+    /* Is what is written right?  0, or -EINVAL with the key that is wrong and, in `why`,
+     * what to write instead.  NULL: nothing to check. */
+    int (*check)(const struct sink_options *o, const char **key, struct buf *why);
+    /* 0 or -errno and `why`.  Copies what it needs of `o`. */
+    int (*open)(struct sink **out, const struct sink_options *o, struct buf *why);
+};
+
+/* The type named so, or NULL. */
+const struct sink_type *sink_type_find(struct str type);
+/* All types, one by one; NULL behind the last. */
+const struct sink_type *sink_type_at(size_t i);
+
 struct sink {
     const struct sink_ops *ops;
     const char *name; /* cursor name in the store; owned by the sink */
@@ -41,6 +83,11 @@ struct sink_ops {
     /* The number of the last digest that is delivered for good; -1: none since start.
      * With `digest` only. */
     int64_t (*digested)(struct sink *s);
+    /* Optional (NULL: deliver() says all).  Something that was taken could not be
+     * delivered: true, once for each time, with one line in `why`; *retry_ms is how long
+     * the other side asked to be left alone, 0: it did not.  All past delivered() is to
+     * be handed over again then. */
+    bool (*failed)(struct sink *s, int64_t *retry_ms, struct buf *why);
     /* The file may have been moved: open it again.  0 or -errno. */
     int (*reopen)(struct sink *s);
     /* End within `deadline_ms`, whatever hangs.  Frees `s`. */
@@ -58,7 +105,7 @@ int sink_log_new(struct sink **out, const char *name, const char *path,
  * absent stalls nobody.  It is tried again until one answers; alerts that wait longer
  * than ten minutes are only counted, in the next bubble.  More alerts than may pop up
  * (five at once, then one in ten seconds) share one bubble with a list. */
-int sink_desktop_new(struct sink **out, const char *name, struct buf *why);
+int sink_desktop_open(struct sink **out, const struct sink_options *o, struct buf *why);
 
 /* Is there a session bus to talk to? */
 int sink_desktop_possible(void);

@@ -418,11 +418,11 @@ int sink_desktop_new_with(struct sink **out, const char *name,
     return 0;
 }
 
-int sink_desktop_new(struct sink **out, const char *name, struct buf *why)
+int sink_desktop_open(struct sink **out, const struct sink_options *o, struct buf *why)
 {
     static const struct desktop_limits limits = DESKTOP_LIMITS;
 
-    return sink_desktop_new_with(out, name, &limits, why);
+    return sink_desktop_new_with(out, o->name, &limits, why);
 }
 
 int sink_desktop_possible(void)

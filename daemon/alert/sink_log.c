@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "alert.h"
+#include "sink_kinds.h"
 #include "sink_log_file.h"
 
 #define BATCH_BYTES (16UL * 1024 * 1024)
@@ -234,4 +235,9 @@ int sink_log_new(struct sink **out, const char *name, const char *path,
     }
     *out = &s->sink;
     return 0;
+}
+
+int sink_log_open(struct sink **out, const struct sink_options *o, struct buf *why)
+{
+    return sink_log_new(out, o->name, o->path, o->format, why);
 }

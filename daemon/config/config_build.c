@@ -281,60 +281,7 @@ static void build_feeds(struct loader *l, struct config *c)
     warn_same_url(l, c);
 }
 
-/* ---- sinks and watches */
-
-static void build_sinks(struct loader *l, struct config *c)
-{
-    const struct draft_sink *d = l->sinks.at;
-
-    c->sinks = arena_get(l->arena, (l->sinks.n + 1) * sizeof *c->sinks);
-    l->oom |= !c->sinks;
-    for (size_t i = 0; c->sinks && i < l->sinks.n; i++) {
-        struct config_sink *s = &c->sinks[c->n_sinks++];
-        bool log = str_eq(d[i].type.text, STR("log"));
-
-        *s = (struct config_sink){ d[i].head.name, d[i].type.text.s, d[i].path,
-                                   d[i].format ? (enum alert_format)(d[i].format - 1)
-                                               : ALERT_TEXT,
-                                   d[i].head.place };
-        if (d[i].head.broken)
-            continue;
-        if (d[i].type.text.n == 0)
-            config_error(l, d[i].head.place,
-                         "sink '%s' has no type; write type = log or desktop",
-                         d[i].head.name);
-        else if (!log && !str_eq(d[i].type.text, STR("desktop")))
-            config_error(l, d[i].type.place,
-                         "type = %.*s is not known; write type = log or desktop",
-                         shown(d[i].type.text), d[i].type.text.s);
-        else if (log && !d[i].path)
-            config_error(l, d[i].head.place, "sink '%s' has no path; write path = FILE",
-                         d[i].head.name);
-        else if (!log && (d[i].path || d[i].format))
-            config_error(l, d[i].head.place,
-                         "sink '%s' is a desktop, which has no path and no "
-                         "format; delete them",
-                         d[i].head.name);
-    }
-}
-
-/* Two sinks that write one file would spoil each other's numbering. */
-static void check_paths(struct loader *l, const struct config *c)
-{
-    for (size_t i = 0; i < c->n_sinks; i++) {
-        const struct config_sink *s = &c->sinks[i];
-        const char *other = NULL;
-
-        if (s->path && c->log_path && strcmp(s->path, c->log_path) == 0)
-            other = "log";
-        for (size_t k = 0; k < i && s->path && !other; k++)
-            if (c->sinks[k].path && strcmp(s->path, c->sinks[k].path) == 0)
-                other = c->sinks[k].name;
-        if (other)
-            config_error(l, s->place, "sinks '%s' and '%s' write the same file %s",
-                         s->name, other, s->path);
-    }
-}
+/* ---- watches */
 
 /* "feed" or "group:NAME" */
 static bool feed_known(const struct loader *l, struct str word, struct str *name)
@@ -579,7 +526,6 @@ int config_build(struct loader *l, struct config *c)
     build_general(l, c);
     build_feeds(l, c);
     build_sinks(l, c);
-    check_paths(l, c);
     build_sets(l, c);
     build_watches(l, c);
 

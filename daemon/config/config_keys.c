@@ -16,8 +16,10 @@ enum key_type {
     KEY_WORKERS,     /* unsigned, or "auto" for 0 */
     KEY_BOOL,        /* int */
     KEY_WORD,        /* const char *: one word */
-    KEY_TEXT,        /* const char *: one line */
+    KEY_TEXT,        /* const char *: one line of ASCII */
+    KEY_STRING,      /* const char *: one line */
     KEY_PATH,        /* const char *: made absolute */
+    KEY_SECRET,      /* const char *: "file:PATH", made absolute, or "credential:NAME" */
     KEY_URL,         /* const char * */
     KEY_NAME,        /* struct entry: one name, checked later */
     KEY_NAMES,       /* struct entry: a list of names, checked later */
@@ -43,6 +45,7 @@ struct key {
 #define GENERAL(member) OFF(draft_general, member), false
 #define WATCH(member) OFF(draft_watch, member), false
 #define SINK(member) OFF(draft_sink, member), false
+#define OPTION(member) OFF(draft_sink, options.member), false
 #define IN_ALL (IN_GENERAL | IN_GROUP | IN_FEED)
 
 static const struct key keys[] = {
@@ -80,8 +83,8 @@ static const struct key keys[] = {
     { "terms", IN_SET, KEY_RULE, OFF(draft_set, terms), false, 0, 0 },
 
     { "type", IN_SINK, KEY_NAME, SINK(type), 0, 0 },
-    { "path", IN_SINK, KEY_PATH, SINK(path), 0, 0 },
     { "format", IN_SINK, KEY_FORMAT, SINK(format), 0, 0 },
+    { "path", IN_SINK, KEY_PATH, OPTION(path), 0, 0 },
 };
 #define N_KEYS (sizeof keys / sizeof keys[0])
 _Static_assert(N_KEYS <= KEYS_MAX, "struct loader remembers KEYS_MAX places");
@@ -388,6 +391,31 @@ static void set_path(struct setting_job *j)
     set_string(j);
 }
 
+/* Where a secret is kept, never the secret itself. */
+static void set_secret(struct setting_job *j)
+{
+    struct str file = STR("file:"), credential = STR("credential:"), t = j->text;
+
+    if (t.n > file.n && memcmp(t.s, file.s, file.n) == 0) {
+        char **to = j->to;
+        j->text = (struct str){ t.s + file.n, t.n - file.n };
+        set_path(j);
+        size_t n = *to ? file.n + strlen(*to) + 1 : 0;
+        char *all = n ? arena_get(j->l->arena, n) : NULL;
+        if (all)
+            snprintf(all, n, "file:%s", *to);
+        *to = all;
+    } else if (t.n > credential.n && memcmp(t.s, credential.s, credential.n) == 0 &&
+               !memchr(t.s, '/', t.n) && t.s[credential.n] != '.') {
+        set_string(j);
+    } else {
+        config_error(j->l, j->at,
+                     "%s says where the secret is kept; write %s = file:PATH, or %s = "
+                     "credential:NAME for one of systemd's LoadCredential=",
+                     j->key->name, j->key->name, j->key->name);
+    }
+}
+
 static void set_entry(struct setting_job *j)
 {
     struct entry e = { { arena_copy(j->l->arena, j->text), j->text.n }, j->at };
@@ -480,6 +508,12 @@ static void set_value(struct setting_job *j)
         return;
     case KEY_TEXT:
         set_header(j);
+        return;
+    case KEY_STRING:
+        set_string(j);
+        return;
+    case KEY_SECRET:
+        set_secret(j);
         return;
     case KEY_PATH:
         set_path(j);
@@ -630,6 +664,39 @@ static void note_place(struct settings *s, const struct key *key, struct config_
         s->max_at = at;
 }
 
+/* Remember a sink's key, where it stands and as it is written. */
+static void note_option(struct loader *l, struct draft_sink *d, const struct key *key,
+                        const struct entry *value)
+{
+    size_t n = d->text.text.n, name = strlen(key->name);
+    char *s = arena_get(l->arena, n + name + value->text.n + 3);
+
+    d->at[key - keys] = value->place;
+    if (!s) {
+        l->oom = true;
+        return;
+    }
+    if (n)
+        memcpy(s, d->text.text.s, n);
+    snprintf(s + n, name + value->text.n + 3, "%s=%.*s\n", key->name, (int)value->text.n,
+             value->text.s);
+    d->text.text = str_of(s);
+}
+
+/* Where the key `name` of a sink stands; line 0: nowhere. */
+struct config_place config_option_place(const struct draft_sink *d, const char *name)
+{
+    for (size_t i = 0; i < N_KEYS; i++)
+        if (keys[i].kinds & IN_SINK && strcmp(keys[i].name, name) == 0)
+            return d->at[i];
+    return (struct config_place){ 0 };
+}
+
+const char *config_option_name(const struct draft_sink *d, size_t i)
+{
+    return i < N_KEYS && d->at[i].line ? keys[i].name : NULL;
+}
+
 static void set_known(struct loader *l, const struct key *key, const struct entry *value)
 {
     struct config_place *at = l->kind == IN_GENERAL ? l->general_at : l->key_at;
@@ -645,6 +712,8 @@ static void set_known(struct loader *l, const struct key *key, const struct entr
     if (!j.to || !take_text(&j, value->text))
         return;
     set_value(&j);
+    if (l->kind == IN_SINK)
+        note_option(l, (struct draft_sink *)current_draft(l), key, value);
     if (key->setting)
         note_place((struct settings *)((char *)j.to - key->off), key, value->place);
 }

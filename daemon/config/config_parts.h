@@ -63,6 +63,7 @@ unsigned edit_limit(struct str wrong);
 /* ---- what was read, before it is checked as a whole */
 
 #define UNSET (-1)
+#define KEYS_MAX 128
 
 struct settings { /* of a feed, a group or all: UNSET or NULL where not written */
     int64_t interval_s, min_interval_s, max_interval_s;
@@ -112,9 +113,10 @@ struct draft_set {
 };
 struct draft_sink {
     struct draft head;
-    const char *path;
-    struct entry type;
-    int format;
+    struct sink_options options;
+    struct entry type, text; /* text: "key=value" lines of all its keys */
+    int format, allow_private;
+    struct config_place at[KEYS_MAX]; /* where each key was set */
 };
 
 struct list { /* a growing array */
@@ -123,7 +125,6 @@ struct list { /* a growing array */
 };
 void *list_add(struct list *l); /* a zeroed new last element; NULL: out of memory */
 
-#define KEYS_MAX 64
 struct loader {
     struct arena *arena;
     struct buf *errors;
@@ -175,7 +176,14 @@ struct draft *current_draft(struct loader *l);
 void config_key_set(struct loader *l, struct str key, const struct entry *value);
 /* The names of all keys, one by one; NULL at the end. */
 const char *config_key_name(size_t i);
+/* Where the key `name` of a sink stands: line 0: it was not written. */
+struct config_place config_option_place(const struct draft_sink *d, const char *name);
+/* The name of the i-th key when it was written in this sink, else NULL. */
+const char *config_option_name(const struct draft_sink *d, size_t i);
 void settings_clear(struct settings *s);
+
+/* Check the sinks and fill their part of `c`. */
+void build_sinks(struct loader *l, struct config *c);
 
 /* Check the drafts as a whole and fill `c`.  0, -EINVAL with errors reported, or
  * -ENOMEM. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,12 +15,12 @@
 #define BATCH_MAX 256
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 300000
+#define ASKED_MAX_MS 86400000
 
 struct outlet { /* one sink and how far it is */
     struct dispatch *dispatch;
     struct sink *sink;
-    char *name, *path; /* path: of a log, else NULL */
-    enum alert_format format;
+    char *name, *as; /* what it was opened with, see plan_key() */
     sd_event_source *ready, *timer;
     int64_t handed; /* every alert up to here was given to the sink or is not for it */
     int64_t given;  /* the last one that was given to it; -1: none since start */
@@ -161,13 +162,16 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *ctx)
     return 0;
 }
 
-static void retry_later(struct outlet *o, const char *why)
+/* `asked_ms`: what the other side asked for, or 0. */
+static void retry_later(struct outlet *o, const char *why, int64_t asked_ms)
 {
     int64_t wait = RETRY_MIN_MS << (o->failures < 10 ? o->failures : 10);
     uint64_t at;
 
     if (wait > RETRY_MAX_MS)
         wait = RETRY_MAX_MS;
+    if (wait < asked_ms)
+        wait = asked_ms < ASKED_MAX_MS ? asked_ms : ASKED_MAX_MS;
     o->retry_ms = clock_mono_ms() + wait;
     at = (uint64_t)o->retry_ms * 1000;
     log_event(o->failures++ ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "sink_failed",
@@ -178,6 +182,13 @@ static void retry_later(struct outlet *o, const char *why)
                                 on_retry, o);
     else if (sd_event_source_set_time(o->timer, at) >= 0)
         (void)sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
+}
+
+static void recovered(struct outlet *o)
+{
+    if (o->failures)
+        log_event(LOG_LEVEL_NOTICE, "sink_recovered", "sink=%s", log_quote(o->name));
+    o->failures = 0;
 }
 
 /* Read one batch and hand it over.  True when there may be more to do at once. */
@@ -192,7 +203,7 @@ static bool step(struct outlet *o, struct batch *b)
     buf_clear(&b->text);
     r = store_alerts_after(o->dispatch->store, o->handed, BATCH_MAX, take, b);
     if (r < 0) {
-        retry_later(o, store_why(o->dispatch->store));
+        retry_later(o, store_why(o->dispatch->store), 0);
         return false;
     }
     if (!b->seen)
@@ -205,13 +216,12 @@ static bool step(struct outlet *o, struct batch *b)
     buf_init(&why, 400);
     r = o->sink->ops->deliver(o->sink, b->list, b->n, &why);
     if (r > 0) {
-        if (o->failures)
-            log_event(LOG_LEVEL_NOTICE, "sink_recovered", "sink=%s", log_quote(o->name));
-        o->failures = 0;
+        if (!o->sink->ops->failed) /* else taking it means nothing yet */
+            recovered(o);
         o->given = b->alert[r - 1].seq;
         o->handed = (size_t)r == b->n ? b->last_seq : b->alert[r - 1].seq;
     } else if (r < 0) {
-        retry_later(o, why.s && *why.s ? why.s : strerror(-r));
+        retry_later(o, why.s && *why.s ? why.s : strerror(-r), 0);
     }
     buf_free(&why);
     return r > 0;
@@ -226,7 +236,7 @@ static void pump(struct outlet *o)
     o->retry_ms = 0;
     b = calloc(1, sizeof *b);
     if (!b) {
-        retry_later(o, "out of memory");
+        retry_later(o, "out of memory", 0);
         return;
     }
     buf_init(&b->text, 4 << 20);
@@ -268,6 +278,21 @@ static void watch_trouble(struct outlet *o)
     buf_free(&why);
 }
 
+/* What was taken and could not be delivered is handed over again, later. */
+static void watch_failure(struct outlet *o)
+{
+    int64_t asked_ms = 0;
+    struct buf why;
+
+    buf_init(&why, 400);
+    if (o->sink->ops->failed && o->sink->ops->failed(o->sink, &asked_ms, &why)) {
+        o->handed = o->cursor;
+        o->given = -1;
+        retry_later(o, why.s ? why.s : "out of memory", asked_ms);
+    }
+    buf_free(&why);
+}
+
 static int on_ready(sd_event_source *s, int fd, uint32_t events, void *ctx)
 {
     struct outlet *o = ctx;
@@ -276,7 +301,11 @@ static int on_ready(sd_event_source *s, int fd, uint32_t events, void *ctx)
     (void)fd;
     (void)events;
     watch_trouble(o);
+    int64_t before = o->cursor;
     take_progress(o);
+    if (o->cursor > before)
+        recovered(o);
+    watch_failure(o);
     pump(o);
     return 0;
 }
@@ -292,7 +321,7 @@ static void outlet_free(struct outlet *o, int64_t deadline_ms)
     if (o->sink)
         o->sink->ops->free(o->sink, deadline_ms);
     free(o->name);
-    free(o->path);
+    free(o->as);
     free(o);
 }
 
@@ -306,40 +335,52 @@ static int listen_to(struct outlet *o)
     return sd_event_add_io(d->event, &o->ready, fd, EPOLLIN, on_ready, o);
 }
 
-struct plan { /* a sink that the config asks for */
-    const char *name, *path;
-    enum alert_format format;
-};
+#define PLAN_MAX (2 + CONFIG_SINKS_MAX)
 
-static int plan_sinks(struct plan *plan, size_t max, const struct config *c)
+/* The sinks that the config asks for. */
+static size_t plan_sinks(struct sink_options plan[PLAN_MAX], const struct config *c)
 {
     size_t n = 0;
 
-    plan[n++] = (struct plan){ "log", c->log_path, c->log_format };
+    plan[n++] = (struct sink_options){ .name = "log",
+                                       .type = "log",
+                                       .path = c->log_path,
+                                       .format = c->log_format,
+                                       .text = "" };
     if (c->desktop == CONFIG_DESKTOP_YES ||
         (c->desktop == CONFIG_DESKTOP_AUTO && sink_desktop_possible()))
-        plan[n++] = (struct plan){ "desktop", NULL, ALERT_TEXT };
-    for (size_t i = 0; i < c->n_sinks && n < max; i++)
         plan[n++] =
-            (struct plan){ c->sinks[i].name, c->sinks[i].path, c->sinks[i].format };
-    return (int)n;
+            (struct sink_options){ .name = "desktop", .type = "desktop", .text = "" };
+    for (size_t i = 0; i < c->n_sinks && n < PLAN_MAX; i++)
+        plan[n++] = c->sinks[i].options;
+    return n;
 }
 
-static int outlet_open(struct outlet **out, struct dispatch *d, const struct plan *want,
-                       struct buf *why)
+/* What makes one sink another one than before; NULL: out of memory. */
+static char *plan_key(const struct sink_options *want)
 {
+    char *key;
+
+    return asprintf(&key, "%s\n%s\n%s\n%d\n%s", want->name, want->type,
+                    want->path ? want->path : "", (int)want->format, want->text) < 0
+               ? NULL
+               : key;
+}
+
+static int outlet_open(struct outlet **out, struct dispatch *d,
+                       const struct sink_options *want, struct buf *why)
+{
+    const struct sink_type *type = sink_type_find(str_of(want->type));
     struct outlet *o = calloc(1, sizeof *o);
     int r = -ENOMEM;
 
     if (!o)
         return -ENOMEM;
     o->dispatch = d;
-    o->format = want->format;
     o->name = strdup(want->name);
-    o->path = want->path ? strdup(want->path) : NULL;
-    if (o->name && (o->path || !want->path))
-        r = want->path ? sink_log_new(&o->sink, o->name, o->path, o->format, why)
-                       : sink_desktop_new(&o->sink, o->name, why);
+    o->as = plan_key(want);
+    if (o->name && o->as)
+        r = type ? type->open(&o->sink, want, why) : -EINVAL;
     if (r < 0) {
         outlet_free(o, 0);
         return r;
@@ -348,10 +389,13 @@ static int outlet_open(struct outlet **out, struct dispatch *d, const struct pla
     return 0;
 }
 
-static bool fits(const struct outlet *o, const struct plan *want)
+static bool fits(const struct outlet *o, const struct sink_options *want)
 {
-    return !strcmp(o->name, want->name) && !o->path == !want->path &&
-           (!o->path || !strcmp(o->path, want->path)) && o->format == want->format;
+    char *key = plan_key(want);
+    bool same = key && strcmp(o->as, key) == 0;
+
+    free(key);
+    return same;
 }
 
 /* Where a sink goes on: after what the store knows, or what the log itself shows,
@@ -373,16 +417,16 @@ static int place_cursor(struct outlet *o, struct store *store)
 int dispatch_new(struct dispatch **out, const struct config *config, struct store *store,
                  struct buf *why)
 {
-    struct plan plan[2 + 64];
-    int n = plan_sinks(plan, sizeof plan / sizeof plan[0], config);
+    struct sink_options plan[PLAN_MAX];
+    size_t n = plan_sinks(plan, config);
     struct dispatch *d = calloc(1, sizeof *d);
 
-    if (!d || !(d->outlet = calloc((size_t)n, sizeof *d->outlet))) {
+    if (!d || !(d->outlet = calloc(n, sizeof *d->outlet))) {
         free(d);
         return -ENOMEM;
     }
     int r = store_open(&d->store, config->state_dir, STORE_READ, why);
-    for (int i = 0; i < n && r >= 0; i++) {
+    for (size_t i = 0; i < n && r >= 0; i++) {
         r = outlet_open(&d->outlet[d->n], d, &plan[i], why);
         if (r < 0)
             break;
@@ -421,8 +465,8 @@ int dispatch_start(struct dispatch *d, sd_event *event, struct writer *writer)
 }
 
 /* Find the outlet that serves `want` already, else open one. */
-static int reuse_or_open(struct dispatch *d, struct outlet **to, const struct plan *want,
-                         struct buf *why)
+static int reuse_or_open(struct dispatch *d, struct outlet **to,
+                         const struct sink_options *want, struct buf *why)
 {
     for (size_t i = 0; i < d->n; i++) {
         if (!d->outlet[i] || !fits(d->outlet[i], want))
@@ -455,10 +499,10 @@ static bool has(struct outlet *const *list, size_t n, const struct outlet *o)
 
 int dispatch_reload(struct dispatch *d, const struct config *config, struct buf *why)
 {
-    struct plan plan[2 + 64];
-    int n = plan_sinks(plan, sizeof plan / sizeof plan[0], config), made = 0, r = 0;
-    struct outlet **next = calloc((size_t)n, sizeof *next), **old = d->outlet;
-    size_t n_old = d->n;
+    struct sink_options plan[PLAN_MAX];
+    size_t n = plan_sinks(plan, config), n_old = d->n, made = 0;
+    struct outlet **next = calloc(n, sizeof *next), **old = d->outlet;
+    int r = 0;
 
     if (!next)
         return -ENOMEM;
@@ -472,14 +516,14 @@ int dispatch_reload(struct dispatch *d, const struct config *config, struct buf 
         r = 0;
     }
     if (r < 0) {
-        for (int i = 0; i < made; i++)
+        for (size_t i = 0; i < made; i++)
             if (!has(old, n_old, next[i]))
                 outlet_free(next[i], 0);
         free(next);
         return r;
     }
     d->outlet = next;
-    d->n = (size_t)n;
+    d->n = n;
     for (size_t i = 0; i < n_old; i++)
         if (!has(next, d->n, old[i]))
             outlet_free(old[i], 500);
@@ -521,9 +565,11 @@ void dispatch_free(struct dispatch *d, int64_t deadline_ms)
     if (!d)
         return;
     sd_event_source_disable_unref(d->committed);
+    int64_t end_ms = clock_mono_ms() + deadline_ms, left_ms;
     for (size_t i = 0; i < d->n; i++) {
         take_progress(d->outlet[i]);
-        outlet_free(d->outlet[i], deadline_ms);
+        left_ms = end_ms - clock_mono_ms();
+        outlet_free(d->outlet[i], left_ms > 0 ? left_ms : 0);
     }
     free(d->outlet);
     store_close(d->store);

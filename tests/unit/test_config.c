@@ -243,8 +243,8 @@ static void reads_every_key(void **state)
     assert_string_equal(c->sets[0].name, "s");
     assert_string_equal(c->sets[0].terms, "p OR q");
     assert_int_equal(c->n_sinks, 1);
-    assert_string_equal(c->sinks[0].path, "/m");
-    assert_int_equal(c->sinks[0].format, ALERT_LOGFMT);
+    assert_string_equal(c->sinks[0].options.path, "/m");
+    assert_int_equal(c->sinks[0].options.format, ALERT_LOGFMT);
 }
 
 static void keeps_long_rules_and_their_lines(void **state)

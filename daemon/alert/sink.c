@@ -1,0 +1,22 @@
+/* The kinds of sinks: which keys each takes, and how it is opened. */
+#include "sink.h"
+
+#include "sink_kinds.h"
+
+static const struct sink_type types[] = {
+    { "log", " path format ", " path ", NULL, sink_log_open },
+    { "desktop", " ", " ", NULL, sink_desktop_open },
+};
+
+const struct sink_type *sink_type_at(size_t i)
+{
+    return i < sizeof types / sizeof types[0] ? &types[i] : NULL;
+}
+
+const struct sink_type *sink_type_find(struct str type)
+{
+    for (size_t i = 0; sink_type_at(i); i++)
+        if (str_eq(type, str_of(types[i].type)))
+            return &types[i];
+    return NULL;
+}
