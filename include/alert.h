@@ -73,4 +73,12 @@ int64_t alert_line_seq(struct str line);
  * characters dropped or shown as \u....; at most `max_chars` characters, then an
  * ellipsis. */
 int alert_put_safe(struct buf *out, struct str s, size_t max_chars);
+
+/* The same for the title of `a`, or its snippet, with `open` before each matched word and
+ * `close` behind it.  Of "<title>" in "*" that is "<*title*>". */
+struct alert_mark {
+    const char *open, *close;
+};
+int alert_put_marked(struct buf *out, const struct alert *a, bool snippet,
+                     size_t max_chars, const struct alert_mark *mark);
 #endif

@@ -65,6 +65,7 @@ struct config {
     size_t n_watches;
     struct config_sink *sinks;
     size_t n_sinks;
+    uint64_t content;            /* changes when what was read changes */
     const struct rule_set *sets; /* for rules that are not in the file */
     size_t n_sets;
     char **warning; /* hints from rules and keys, "file:line: text"; NULL-terminated */

@@ -12,7 +12,7 @@
 struct snapshot {
     struct config *config; /* rule ids are indices into config->watches */
     struct match_set *rules;
-    uint64_t generation; /* 1, 2, 3 ... */
+    uint64_t generation; /* of the store: moves when the content of the config does */
 };
 
 /* Compile the rules of `config` and take a reference to it.  0, -ENOMEM, or -EINVAL with

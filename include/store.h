@@ -153,13 +153,23 @@ int store_window_read(struct store *s, int64_t feed_id, struct buf *out);
 
 /* One atomic, durable step.  A change of one feed: its alerts, its window, its state;
  * each part is optional.  Strings and arrays belong to the caller. */
+struct store_source { /* a later source of a story that has alerted before */
+    int64_t seq;      /* of that alert; 0: find it by what follows */
+    int64_t feed_id;
+    struct seen_key key;
+    struct str watch;
+    struct alert_source source;
+};
 struct store_change {
     int64_t feed_id;
     const struct seen_key *alert_keys; /* one per alert: its item's key */
     struct alert *alerts; /* seq is set by the commit; 0 when it was known already */
     size_t n_alerts;
-    struct str window;             /* packed; n == 0: leave as it is */
-    const struct store_feed *feed; /* NULL: leave as it is */
+    struct str window;                  /* packed; n == 0: leave as it is */
+    const struct store_feed *feed;      /* NULL: leave as it is */
+    const struct store_source *sources; /* added to their alerts, after `alerts` are in;
+                                           one whose alert is gone is dropped */
+    size_t n_sources;
 };
 struct store_cursor {
     const char *sink;
@@ -169,9 +179,10 @@ struct store_cursor {
 };
 
 /* Commit all of it or nothing.  An alert whose (feed, item key, watch) is recorded
- * already is skipped; the others get the next sequence numbers, gap-free.  0, or -errno
- * (nothing changed): -ENOSPC, -EIO, -ENOMEM may pass and the same call may be made again;
- * -EUCLEAN: the file is damaged; the process should end, the next start moves it aside.
+ * already is skipped (an update of an item comes under a key of its own); the others get
+ * the next sequence numbers, gap-free.  0, or -errno (nothing changed): -ENOSPC, -EIO,
+ * -ENOMEM may pass and the same call may be made again; -EUCLEAN: the file is damaged;
+ * the process should end, the next start moves it aside.
  */
 int store_commit(struct store *s, struct store_change *const *changes, size_t n,
                  const struct store_cursor *cursors, size_t n_cursors);
@@ -191,6 +202,20 @@ int store_cursor_read(struct store *s, const char *sink, struct store_cursor *ou
 typedef int store_alert_fn(void *ctx, const struct alert *a);
 int store_alerts_after(struct store *s, int64_t after, size_t max, store_alert_fn *each,
                        void *ctx);
+
+/* The latest `n` of the alerts that `want` lets pass (NULL: all), in order of seq, those
+ * matched before `since_ms` left out.  0, -errno, or what `each` returned. */
+struct store_filter {
+    struct str watch; /* empty: any */
+    int64_t since_ms; /* UTC; 0: any */
+    bool held;        /* only those that were held back */
+};
+int store_alerts_latest(struct store *s, size_t n, const struct store_filter *want,
+                        store_alert_fn *each, void *ctx);
+
+/* The number of the config's content: one more than before when `content` (a hash of it)
+ * is not what it was at the last call.  0 or -errno. */
+int store_generation(struct store *s, uint64_t content, int64_t *out);
 
 /* Call `each` for every feed row, by name.  0, -errno, or what `each` returned. */
 typedef int store_feed_fn(void *ctx, const struct store_feed *f);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include "date.h"
 #include "item.h"
 #include "json.h"
@@ -123,9 +124,64 @@ static void put_words(struct buf *out, struct str words)
     }
 }
 
-/* 2026-11-24T03:43:13.123Z #12 summit [kyivpost] Title - https://... (Putin, Xi) */
+int alert_put_marked(struct buf *out, const struct alert *a, bool snippet,
+                     size_t max_chars, const struct alert_mark *mark)
+{
+    struct str whole = snippet ? a->snippet : a->title, text = cut(whole, max_chars);
+    struct str spans = a->spans;
+    struct alert_span span;
+    size_t at = 0;
+
+    while (alert_span_next(&spans, &span)) {
+        size_t begin = span.offset, end = begin + span.length;
+
+        end = end > text.n ? text.n : end;
+        begin = begin < at ? at : begin; /* spans may overlap */
+        if (span.in_snippet != snippet || begin >= end)
+            continue;
+        (void)alert_put_safe(out, (struct str){ text.s + at, begin - at }, max_chars);
+        (void)buf_puts(out, mark->open);
+        (void)alert_put_safe(out, (struct str){ text.s + begin, end - begin }, max_chars);
+        (void)buf_puts(out, mark->close);
+        at = end;
+    }
+    if (at < text.n)
+        (void)alert_put_safe(out, (struct str){ text.s + at, text.n - at }, max_chars);
+    return text.n < whole.n ? buf_puts(out, "\xE2\x80\xA6") : out->error;
+}
+
+/* "a, b" of the feeds that have the story, too. */
+static void put_source_names(struct buf *out, struct str sources)
+{
+    struct alert_source source;
+    size_t n = 0;
+
+    while (n < WORDS_MAX && alert_source_next(&sources, &source)) {
+        (void)buf_puts(out, n++ ? ", " : "");
+        (void)alert_put_safe(out, source.feed, NAME_MAX_CHARS);
+    }
+}
+
+/* What is unusual about it, behind everything else. */
+static void put_remarks(struct buf *out, const struct alert *a)
+{
+    if (a->sources.n) {
+        (void)buf_puts(out, " also=");
+        put_source_names(out, a->sources);
+    }
+    (void)buf_puts(out, a->late ? " late" : "");
+    (void)buf_puts(out, a->update ? " update" : "");
+    if (a->held.n) {
+        (void)buf_puts(out, " held=");
+        (void)alert_put_safe(out, a->held, NAME_MAX_CHARS);
+    }
+}
+
+/* 2026-11-24T03:43:13.123Z #12 summit [kyivpost] *Xi* met ... - https://... (Putin, Xi)
+ */
 static int put_text(struct buf *out, const struct alert *a)
 {
+    static const struct alert_mark stars = { "*", "*" };
     char when[DATE_RFC3339_SIZE];
 
     date_rfc3339(when, a->time_ms);
@@ -136,7 +192,10 @@ static int put_text(struct buf *out, const struct alert *a)
     (void)buf_puts(out, " [");
     (void)alert_put_safe(out, a->feed, NAME_MAX_CHARS);
     (void)buf_puts(out, "] ");
-    (void)alert_put_safe(out, a->title.n ? a->title : STR("(no title)"), TITLE_MAX);
+    if (a->title.n)
+        (void)alert_put_marked(out, a, false, TITLE_MAX, &stars);
+    else
+        (void)buf_puts(out, "(no title)");
     if (a->link.n) {
         (void)buf_puts(out, " \xE2\x80\x94 ");
         (void)alert_put_safe(out, a->link, LINK_MAX);
@@ -146,6 +205,7 @@ static int put_text(struct buf *out, const struct alert *a)
         put_words(out, a->matched);
         (void)buf_putc(out, ')');
     }
+    put_remarks(out, a);
     return buf_putc(out, '\n');
 }
 
@@ -205,6 +265,13 @@ static int put_logfmt_line(struct buf *out, const struct alert *a)
     }
     put_logfmt(out, &safe, "id", str_of(a->id), NAME_MAX_CHARS);
     put_logfmt(out, &safe, "item_id", a->item_id, LINK_MAX);
+    put_logfmt(out, &safe, "author", a->author, NAME_MAX_CHARS);
+    buf_clear(&words);
+    put_source_names(&words, a->sources);
+    put_logfmt(out, &safe, "also", buf_str(&words), WORDS_MAX * (NAME_MAX_CHARS + 4));
+    (void)buf_puts(out, a->late ? " late=yes" : "");
+    (void)buf_puts(out, a->update ? " update=yes" : "");
+    put_logfmt(out, &safe, "held", a->held, NAME_MAX_CHARS);
     if (words.error && !out->error)
         out->error = words.error;
     buf_free(&safe);
@@ -226,6 +293,93 @@ static void put_json_words(struct buf *out, struct str words)
     (void)buf_putc(out, ']');
 }
 
+/* [{"offset":4,"length":5}, ...]: bytes in the title or the snippet. */
+static void put_json_span_list(struct buf *out, const char *key, struct str spans,
+                               bool snippet, size_t max_bytes)
+{
+    struct alert_span span;
+
+    (void)json_put_key(out, key);
+    (void)buf_putc(out, '[');
+    for (bool first = true; alert_span_next(&spans, &span);) {
+        if (span.in_snippet != snippet || (size_t)span.offset + span.length > max_bytes)
+            continue;
+        (void)buf_printf(out, "%s{\"offset\":%" PRIu32 ",\"length\":%" PRIu32 "}",
+                         first ? "" : ",", span.offset, span.length);
+        first = false;
+    }
+    (void)buf_putc(out, ']');
+}
+
+static void put_json_spans(struct buf *out, const struct alert *a)
+{
+    if (!a->spans.n)
+        return;
+    (void)json_put_key(out, "spans");
+    (void)buf_putc(out, '{');
+    put_json_span_list(out, "title", a->spans, false, cut(a->title, JSON_TEXT_MAX).n);
+    put_json_span_list(out, "snippet", a->spans, true, cut(a->snippet, JSON_TEXT_MAX).n);
+    (void)buf_putc(out, '}');
+}
+
+static void put_json_sources(struct buf *out, struct str sources)
+{
+    struct alert_source source;
+    char when[DATE_RFC3339_SIZE];
+
+    if (!sources.n)
+        return;
+    (void)json_put_key(out, "sources");
+    (void)buf_putc(out, '[');
+    for (bool first = true; alert_source_next(&sources, &source); first = false) {
+        (void)buf_puts(out, first ? "{" : ",{");
+        date_rfc3339(when, source.time_ms);
+        (void)json_member_str(out, "feed", source.feed);
+        (void)json_member_str(out, "title", cut(source.title, JSON_TEXT_MAX));
+        (void)json_member_str(out, "link", source.link);
+        (void)json_member_str(out, "time", str_of(when));
+        (void)buf_putc(out, '}');
+    }
+    (void)buf_putc(out, ']');
+}
+
+static void put_json_hash(struct buf *out, const char *key, uint64_t hash)
+{
+    char hex[17];
+
+    snprintf(hex, sizeof hex, "%016" PRIx64, hash);
+    (void)json_member_str(out, key, str_of(hex));
+}
+
+/* Members that are there only when there is something to say. */
+static void put_json_more(struct buf *out, const struct alert *a)
+{
+    char when[DATE_RFC3339_SIZE];
+
+    if (a->author.n)
+        (void)json_member_str(out, "author", a->author);
+    if (a->snippet.n)
+        (void)json_member_str(out, "snippet", cut(a->snippet, JSON_TEXT_MAX));
+    put_json_spans(out, a);
+    if (a->fetched_ms) {
+        date_rfc3339(when, a->fetched_ms);
+        (void)json_member_str(out, "fetched", str_of(when));
+    }
+    if (a->rule.n) {
+        (void)json_member_str(out, "rule", cut(a->rule, JSON_TEXT_MAX));
+        put_json_hash(out, "rule_hash", a->rule_hash);
+    }
+    if (a->generation)
+        (void)json_member_int(out, "generation", a->generation);
+    if (a->late)
+        (void)json_member_bool(out, "late", 1);
+    if (a->update)
+        (void)json_member_bool(out, "update", 1);
+    if (a->held.n)
+        (void)json_member_str(out, "held", a->held);
+    put_json_sources(out, a->sources);
+}
+
 static int put_json(struct buf *out, const struct alert *a)
 {
     char when[DATE_RFC3339_SIZE];
@@ -245,6 +399,7 @@ static int put_json(struct buf *out, const struct alert *a)
     (void)json_member_str(out, "published", str_of(when));
     (void)json_member_str(out, "priority", str_of(priorities[a->priority]));
     (void)json_member_str(out, "item_id", a->item_id);
+    put_json_more(out, a);
     return buf_puts(out, "}\n");
 }
 

@@ -456,6 +456,7 @@ static int load(struct config **out, const char *path, const struct str *text,
         r = read_all(&l, o->c.path, text);
     if (r == 0)
         r = config_build(&l, &o->c);
+    o->c.content = l.content;
     if (l.oom)
         r = -ENOMEM;
     else if (r == 0 && l.n_errors)

@@ -135,6 +135,7 @@ struct loader {
     struct draft_general general;
     struct list feeds, groups, watches, sets, sinks; /* of struct draft_... */
     struct list warnings;                            /* of char * */
+    uint64_t content;                                /* hash of all that was read */
 
     /* the section being read */
     enum config_kind kind;

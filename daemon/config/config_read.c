@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 #include "buf.h"
 #include "utf8.h"
 
@@ -261,6 +262,7 @@ int config_read_text(struct loader *l, const char *path, struct str text)
 {
     struct reader r = { .l = l, .file = path };
 
+    l->content = XXH3_64bits_withSeed(text.s, text.n, l->content);
     if (text.n >= 3 && memcmp(text.s, "\xEF\xBB\xBF", 3) == 0)
         text = (struct str){ text.s + 3, text.n - 3 };
     else if (text.n >= 2 &&

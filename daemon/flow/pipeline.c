@@ -46,6 +46,7 @@ struct pipeline {
 struct bind {
     const struct config *config;
     struct poller_feed *feeds; /* one per configured feed */
+    int64_t generation;
 };
 
 static int bind_feeds(struct store *s, void *ctx)
@@ -59,6 +60,8 @@ static int bind_feeds(struct store *s, void *ctx)
         b->feeds[i].conf = f;
         r = store_feed_bind(s, f->name, f->url, &b->feeds[i].state);
     }
+    if (r == 0)
+        r = store_generation(s, b->config->content, &b->generation);
     int e = store_end(s);
     return r < 0 ? r : e;
 }
@@ -72,7 +75,7 @@ static void bind_free(struct bind *b)
 
 static int bind_new(struct bind *b, const struct config *config)
 {
-    *b = (struct bind){ config, calloc(config->n_feeds + 1, sizeof *b->feeds) };
+    *b = (struct bind){ config, calloc(config->n_feeds + 1, sizeof *b->feeds), 0 };
     return b->feeds ? 0 : -ENOMEM;
 }
 
@@ -159,7 +162,7 @@ static int swap_config(struct pipeline *p, struct config *config, struct buf *wh
         (void)buf_puts(why, "state = cannot change while feedwatch runs; restart it");
         return -EINVAL;
     }
-    int r = snapshot_new(&next, config, p->snap->generation + 1, why);
+    int r = snapshot_new(&next, config, 0, why);
     if (r == 0)
         r = bind_new(&bind, config);
     if (r == 0) {
@@ -167,6 +170,8 @@ static int swap_config(struct pipeline *p, struct config *config, struct buf *wh
         if (r < 0)
             (void)buf_printf(why, "the store cannot be written: %s", strerror(-r));
     }
+    if (r == 0)
+        next->generation = (uint64_t)bind.generation; /* nobody else has it yet */
     if (r == 0)
         r = dispatch_reload(p->dispatch, config, why);
     if (r == 0) {
@@ -350,13 +355,15 @@ int pipeline_new(struct pipeline **out, struct config *config,
         return -ENOMEM;
     p->opt = *opt;
     p->finished_fd = -1;
-    int r = snapshot_new(&p->snap, config, 1, why);
+    int r = snapshot_new(&p->snap, config, 0, why);
     if (r == 0)
         r = bind_new(&bind, config);
     if (r == 0)
         r = set_up_events(p);
     if (r >= 0)
         r = set_up_store(p, &bind, why);
+    if (r >= 0)
+        p->snap->generation = (uint64_t)bind.generation; /* nobody else has it yet */
     if (r >= 0)
         r = set_up_pollers(p);
     if (r >= 0)

@@ -1,5 +1,5 @@
-/* From a hit to an alert record: its stable id, the matched words, a snippet around the
- * first. */
+/* From a hit to an alert record: its stable id, the rule, the matched words and where
+ * they stand, a snippet around the first. */
 #include "poller_alert.h"
 
 #include <errno.h>
@@ -12,6 +12,9 @@
 
 #define WORDS_MAX 32   /* matched words kept in a record */
 #define TITLE_MAX 4096 /* bytes of a title kept in a record */
+#define RULE_MAX 4096  /* bytes of a rule's text kept in a record */
+#define AUTHOR_MAX 400
+#define SPANS_MAX 64 /* places of matched words kept for title and snippet, each */
 #define SNIPPET_BEFORE 80
 #define SNIPPET_MAX 280 /* bytes */
 
@@ -58,29 +61,86 @@ static struct str cut(struct str s, size_t max)
     return s;
 }
 
+struct snippet {
+    struct str text;
+    unsigned field;
+    size_t from; /* where it begins in the text of that field */
+};
+
 /* The part of the text that shows why: around the first span outside the title, else its
  * start. */
-static struct str snippet(const struct match_input *in, const struct match_span *spans,
-                          size_t n)
+static struct snippet snippet(const struct match_input *in,
+                              const struct match_span *spans, size_t n)
 {
-    struct str text = in->summary.n ? in->summary : in->content;
-    size_t at = 0;
+    unsigned field = in->summary.n ? MATCH_SUMMARY : MATCH_CONTENT;
+    size_t at = 0, i = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        if (spans[i].field != MATCH_SUMMARY && spans[i].field != MATCH_CONTENT)
-            continue;
-        text = match_input_text(in, spans[i].field, spans[i].index);
-        at = spans[i].offset < text.n ? spans[i].offset : 0;
-        break;
-    }
+    while (i < n && spans[i].field != MATCH_SUMMARY && spans[i].field != MATCH_CONTENT)
+        i++;
+    if (i < n)
+        field = spans[i].field;
+    struct str text = match_input_text(in, field, 0);
+    if (i < n && spans[i].offset < text.n)
+        at = spans[i].offset;
     if (!text.n)
-        return text;
+        return (struct snippet){ text, field, 0 };
     size_t from = at > SNIPPET_BEFORE ? at - SNIPPET_BEFORE : 0;
     while (from > 0 && from < at && text.s[from - 1] != ' ')
         from++; /* begin with a whole word */
     while (from < text.n && ((unsigned char)text.s[from] & 0xC0) == 0x80)
         from++;
-    return cut((struct str){ text.s + from, text.n - from }, SNIPPET_MAX);
+    text = cut((struct str){ text.s + from, text.n - from }, SNIPPET_MAX);
+    return (struct snippet){ text, field, from };
+}
+
+/* Where the spans of `field` stand in the part of its text that begins at `from`. */
+static void put_spans(struct buf *out, const struct match_span *spans, size_t n,
+                      unsigned field, size_t from, size_t length)
+{
+    unsigned put = 0;
+
+    for (size_t i = 0; i < n && put < SPANS_MAX; i++) {
+        size_t begin = spans[i].offset, end = begin + spans[i].length;
+
+        if (spans[i].field != field || spans[i].index || end <= from ||
+            begin >= from + length)
+            continue;
+        begin = begin < from ? 0 : begin - from;
+        end = end - from > length ? length : end - from;
+        struct alert_span s = { field != MATCH_TITLE, (uint32_t)begin,
+                                (uint32_t)(end - begin) };
+        if (s.length)
+            put += alert_span_put(out, &s) == 0;
+    }
+}
+
+/* "Ann, Bob" */
+static void put_authors(struct buf *out, const struct item *item)
+{
+    size_t from = out->n;
+
+    for (size_t i = 0; i < item->n_authors && !out->error; i++) {
+        if (i)
+            (void)buf_puts(out, ", ");
+        (void)buf_put_str(out, item->authors[i]);
+        if (out->n - from > AUTHOR_MAX) {
+            out->n = from + utf8_cut(out->s + from, out->n - from, AUTHOR_MAX);
+            return;
+        }
+    }
+}
+
+/* The canonical text of the rule, cut to what a record keeps; *hash is of all of it. */
+static void put_rule(struct buf *out, const struct config_watch *watch, uint64_t *hash)
+{
+    size_t from = out->n;
+
+    *hash = 0;
+    if (!watch->rule || rule_canonical(out, watch->rule->root) < 0)
+        return;
+    *hash = XXH3_64bits(out->s + from, out->n - from);
+    if (out->n - from > RULE_MAX)
+        out->n = from + utf8_cut(out->s + from, out->n - from, RULE_MAX);
 }
 
 /* Stable over restarts and reloads: the same item, feed and watch give the same id. */
@@ -131,49 +191,89 @@ static struct str lay(char **at, struct str s)
     return copy;
 }
 
-int poller_alert_add(struct alerts *to, const struct config_watch *watch,
-                     const char *feed, const struct item *item,
-                     const struct seen_key *key, int64_t now_ms,
-                     const struct match_span *spans, size_t n_spans, struct buf *work)
+/* What is put together in one scratch: behind each other, in the order of PARTS. */
+enum part { PART_WORDS, PART_SINKS, PART_SPANS, PART_AUTHOR, PART_RULE, PARTS };
+
+struct parts {
+    size_t end[PARTS];
+    uint64_t rule_hash;
+};
+
+static int put_parts(struct buf *out, struct parts *p, const struct alert_cause *c,
+                     const struct match_input *in, size_t title_bytes,
+                     const struct snippet *snip)
 {
-    struct str title = cut(item->title, TITLE_MAX), name = str_of(watch->name);
+    buf_clear(out);
+    (void)buf_puts(out, ""); /* so that there is something to point to */
+    put_words(out, in, c->spans, c->n_spans);
+    p->end[PART_WORDS] = out->n;
+    for (const char *const *s = c->watch->sinks; s && *s; s++)
+        (void)buf_printf(out, "%s\n", *s);
+    p->end[PART_SINKS] = out->n;
+    put_spans(out, c->spans, c->n_spans, MATCH_TITLE, 0, title_bytes);
+    put_spans(out, c->spans, c->n_spans, snip->field, snip->from, snip->text.n);
+    p->end[PART_SPANS] = out->n;
+    put_authors(out, c->item);
+    p->end[PART_AUTHOR] = out->n;
+    put_rule(out, c->watch, &p->rule_hash);
+    p->end[PART_RULE] = out->n;
+    return out->error;
+}
+
+static struct str part(const struct buf *b, const struct parts *p, enum part which)
+{
+    size_t from = which ? p->end[which - 1] : 0;
+
+    return (struct str){ b->s + from, p->end[which] - from };
+}
+
+/* Copy the strings of `a` into one block.  NULL: out of memory. */
+static char *own_texts(struct alert *a)
+{
+    size_t bytes = 0;
+    struct str *s;
+
+    for (unsigned i = 0; (s = alert_text(a, i)); i++)
+        bytes += s->n + 1;
+    char *block = malloc(bytes), *at = block;
+    for (unsigned i = 0; block && (s = alert_text(a, i)); i++)
+        *s = lay(&at, *s);
+    return block;
+}
+
+int poller_alert_add(struct alerts *to, const struct alert_cause *c, struct buf *work)
+{
+    const struct item *item = c->item;
     /* Without feed and group: their names are no words of the item. */
     struct match_input in = match_input_of(item, "", "", (struct str){ 0 });
-    struct str snip = snippet(&in, spans, n_spans), id = cut(item->id, TITLE_MAX);
-    size_t words, sinks;
-    char stable[33];
+    struct snippet snip = snippet(&in, c->spans, c->n_spans);
+    struct parts parts;
+    struct alert a = { .time_ms = c->time_ms,
+                       .fetched_ms = c->fetched_ms,
+                       .generation = c->generation,
+                       .published_s = item->published_s,
+                       .priority = c->watch->priority,
+                       .watch = str_of(c->watch->name),
+                       .feed = str_of(c->feed),
+                       .title = cut(item->title, TITLE_MAX),
+                       .link = item->link,
+                       .item_id = cut(item->id, TITLE_MAX),
+                       .snippet = snip.text };
 
-    if (reserve(to) < 0 || set_id(stable, feed, key, watch->name, work) < 0)
+    if (reserve(to) < 0 || set_id(a.id, c->feed, c->key, c->watch->name, work) < 0 ||
+        put_parts(work, &parts, c, &in, a.title.n, &snip) < 0)
         return -ENOMEM;
-    buf_clear(work);
-    (void)buf_puts(work, ""); /* so that there is something to point to */
-    put_words(work, &in, spans, n_spans);
-    words = work->n;
-    for (const char *const *s = watch->sinks; s && *s; s++)
-        (void)buf_printf(work, "%s\n", *s);
-    if (work->error)
-        return work->error;
-    sinks = work->n - words;
-
-    struct alert *a = &to->alert[to->n];
-    char *at = malloc(name.n + strlen(feed) + title.n + item->link.n + id.n + snip.n +
-                      work->n + 8);
-    if (!at)
+    a.rule_hash = parts.rule_hash;
+    a.matched = part(work, &parts, PART_WORDS);
+    a.sinks = part(work, &parts, PART_SINKS);
+    a.spans = part(work, &parts, PART_SPANS);
+    a.author = part(work, &parts, PART_AUTHOR);
+    a.rule = part(work, &parts, PART_RULE);
+    to->text[to->n] = own_texts(&a);
+    if (!to->text[to->n])
         return -ENOMEM;
-    to->text[to->n] = at;
-    *a = (struct alert){ .time_ms = now_ms,
-                         .published_s = item->published_s,
-                         .priority = watch->priority };
-    a->watch = lay(&at, name);
-    a->feed = lay(&at, str_of(feed));
-    a->title = lay(&at, title);
-    a->link = lay(&at, item->link);
-    a->item_id = lay(&at, id);
-    a->snippet = lay(&at, snip);
-    a->matched = lay(&at, (struct str){ work->s, words });
-    a->sinks = lay(&at, (struct str){ work->s + words, sinks });
-    memcpy(a->id, stable, sizeof a->id);
-    to->key[to->n++] = *key;
+    to->alert[to->n] = a;
+    to->key[to->n++] = *c->key;
     return 0;
 }
 

@@ -1,17 +1,25 @@
 #ifndef POLLER_ALERT_H
 #define POLLER_ALERT_H
-/* From a hit to an alert record: id, matched words, snippet. */
+/* From a hit to an alert record: id, matched words and where they stand, snippet,
+ * rule. */
 #include "config.h"
 #include "item.h"
 #include "match.h"
 #include "poller_impl.h"
 
-/* Append the alert of `watch` on `item` of feed `feed`.  `work` is scratch.  0 or
- * -ENOMEM. */
-int poller_alert_add(struct alerts *to, const struct config_watch *watch,
-                     const char *feed, const struct item *item,
-                     const struct seen_key *key, int64_t now_ms,
-                     const struct match_span *spans, size_t n_spans, struct buf *work);
+struct alert_cause { /* what an alert is made of; all borrowed */
+    const struct config_watch *watch;
+    const char *feed;
+    const struct item *item;
+    const struct seen_key *key;
+    int64_t time_ms, fetched_ms; /* UTC: it matched, its poll began */
+    int64_t generation;          /* of the config */
+    const struct match_span *spans;
+    size_t n_spans;
+};
+
+/* Append the alert of `c`.  `work` is scratch.  0 or -ENOMEM. */
+int poller_alert_add(struct alerts *to, const struct alert_cause *c, struct buf *work);
 
 /* Append what `from` has to `to`; `from` is empty then.  0, or -ENOMEM and some left. */
 int poller_alerts_move(struct alerts *to, struct alerts *from);

@@ -79,6 +79,7 @@ struct job {
     struct alerts *item_alerts; /* where its alerts go */
     struct seen_key item_key;
     int64_t start_ms, now_ms; /* mono; UTC of the bytes being parsed */
+    int64_t fetched_ms;       /* UTC: when it began */
     int64_t due_ms;           /* mono: when the feed is due again */
     uint32_t n_new, n_silent, n_alerts;
     int fault; /* -errno of our own making: the poll came to nothing */

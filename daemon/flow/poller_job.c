@@ -148,8 +148,16 @@ static int on_hit(void *ctx, uint32_t rule_id, const struct match_span *spans, s
 
     if (!snapshot_watch_covers(watch, conf->name, conf->group))
         return 0;
-    return poller_alert_add(j->item_alerts, watch, conf->name, j->item, &j->item_key,
-                            clock_utc_ms(), spans, n, &j->poller->work);
+    struct alert_cause cause = { .watch = watch,
+                                 .feed = conf->name,
+                                 .item = j->item,
+                                 .key = &j->item_key,
+                                 .time_ms = clock_utc_ms(),
+                                 .fetched_ms = j->fetched_ms,
+                                 .generation = (int64_t)j->snap->generation,
+                                 .spans = spans,
+                                 .n_spans = n };
+    return poller_alert_add(j->item_alerts, &cause, &j->poller->work);
 }
 
 /* First contact is silent, but for items that are known to be young enough. */
@@ -531,7 +539,7 @@ int job_start(struct poller *p, struct feed *f)
     j->feed = f;
     j->snap = snapshot_ref(p->snap);
     j->start_ms = clock_mono_ms();
-    j->now_ms = clock_utc_ms();
+    j->now_ms = j->fetched_ms = clock_utc_ms();
     j->first_contact = !f->state.learned;
     int r = fetch_start(p->pool, &request, &events, j);
     if (r < 0) {

@@ -88,6 +88,19 @@ int store_alerts_after(struct store *s, int64_t after, size_t max, store_alert_f
     return s->ops->alerts_after(s, after, max, each, ctx);
 }
 
+int store_alerts_latest(struct store *s, size_t n, const struct store_filter *want,
+                        store_alert_fn *each, void *ctx)
+{
+    s->why[0] = '\0';
+    return s->ops->alerts_latest(s, n, want, each, ctx);
+}
+
+int store_generation(struct store *s, uint64_t content, int64_t *out)
+{
+    s->why[0] = '\0';
+    return s->ops->generation(s, content, out);
+}
+
 int store_feeds(struct store *s, store_feed_fn *each, void *ctx)
 {
     s->why[0] = '\0';

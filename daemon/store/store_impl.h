@@ -17,6 +17,9 @@ struct store_ops {
     int (*cursor_read)(struct store *s, const char *sink, struct store_cursor *out);
     int (*alerts_after)(struct store *s, int64_t after, size_t max, store_alert_fn *each,
                         void *ctx);
+    int (*alerts_latest)(struct store *s, size_t n, const struct store_filter *want,
+                         store_alert_fn *each, void *ctx);
+    int (*generation)(struct store *s, uint64_t content, int64_t *out);
     int (*feeds)(struct store *s, store_feed_fn *each, void *ctx);
 };
 

@@ -14,9 +14,12 @@
 #define LOCK_NAME "feedwatch.lock"
 #define PATH_SIZE 4096
 
-#define ALERT_COLUMNS                                                                    \
+#define ALERT_OWN                                                                        \
     "seq, id, time_ms, published_s, priority, watch, feed, title, link, item_id,"        \
-    " snippet, matched, sinks"
+    " snippet, matched, sinks, fetched_ms, late, updated, rule_hash, generation,"        \
+    " author, spans, held, sources"
+#define ALERT_COLUMNS ALERT_OWN ", coalesce(rule.text, '')"
+#define ALERT_ROWS "alert LEFT JOIN rule ON rule.hash = rule_hash"
 #define FEED_COLUMNS                                                                     \
     "id, name, url, effective_url, etag, last_modified, error, title, moved_to,"         \
     " due_ms, last_poll_ms, last_success_ms, last_change_ms, polls, not_modified,"       \
@@ -61,11 +64,27 @@ static const char *const statement_sql[ST_COUNT] = {
     [ST_WINDOW_COPY] = "INSERT INTO window (feed_id, packed)"
                        " SELECT ?1, packed FROM window WHERE feed_id = ?2",
     [ST_ALERT_ADD] =
-        "INSERT INTO alert (" ALERT_COLUMNS ", feed_id, item_key)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+        "INSERT INTO alert (" ALERT_OWN ", feed_id, item_key)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
+        " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)"
         " ON CONFLICT (feed_id, item_key, watch) DO NOTHING",
-    [ST_ALERTS_AFTER] =
-        "SELECT " ALERT_COLUMNS " FROM alert WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    [ST_ALERT_SOURCE] = "UPDATE alert SET sources = sources || ?2"
+                        " WHERE seq = ?1 AND length(sources) < 65536",
+    [ST_ALERT_FIND] =
+        "SELECT seq FROM alert WHERE feed_id = ?1 AND item_key = ?2 AND watch = ?3",
+    [ST_RULE_ADD] = "INSERT INTO rule (hash, text) VALUES (?1, ?2)"
+                    " ON CONFLICT (hash) DO NOTHING",
+    [ST_ALERTS_AFTER] = "SELECT " ALERT_COLUMNS " FROM " ALERT_ROWS
+                        " WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    [ST_ALERTS_LATEST] = "SELECT " ALERT_COLUMNS " FROM " ALERT_ROWS
+                         " WHERE seq IN (SELECT seq FROM alert WHERE time_ms >= ?1"
+                         " AND (?2 = '' OR watch = ?2) AND (?3 = 0 OR held <> '')"
+                         " ORDER BY seq DESC LIMIT ?4) ORDER BY seq",
+    [ST_GENERATION] =
+        "INSERT INTO meta (key, value) VALUES ('config', json_array(1, ?1))"
+        " ON CONFLICT (key) DO UPDATE SET value ="
+        " json_array(json_extract(value, '$[0]') + (json_extract(value, '$[1]') <> ?1),"
+        " ?1) RETURNING json_extract(value, '$[0]')",
     [ST_LAST_SEQ] =
         "SELECT max((SELECT coalesce(max(seq), 0) FROM alert),"
         " (SELECT coalesce(max(value), 0) FROM meta WHERE key = 'seq_floor'))",
@@ -169,6 +188,11 @@ static int run_plain(struct store_sqlite *s, enum statement which, const char *d
     return st ? sqlite_run(s, st, doing) : r;
 }
 
+void sqlite_bind_str(sqlite3_stmt *st, int at, struct str v)
+{
+    sqlite3_bind_text64(st, at, v.n ? v.s : "", v.n, SQLITE_STATIC, SQLITE_UTF8);
+}
+
 /* A full disk or I/O error has rolled back already; asking again would be an error. */
 static void roll_back(struct store_sqlite *s)
 {
@@ -179,22 +203,6 @@ static void roll_back(struct store_sqlite *s)
     memcpy(kept, s->base.why, sizeof kept);
     (void)run_plain(s, ST_ROLLBACK, "rolling back");
     memcpy(s->base.why, kept, sizeof kept);
-}
-
-/* Bound texts live until the statement is reset: nothing is copied. */
-static void bind_str(sqlite3_stmt *st, int at, struct str v)
-{
-    sqlite3_bind_text64(st, at, v.n ? v.s : "", v.n, SQLITE_STATIC, SQLITE_UTF8);
-}
-
-/* A text column; *r becomes -ENOMEM when there was no memory to get at it. */
-static struct str column_str(sqlite3_stmt *st, int at, int *r)
-{
-    const char *s = (const char *)sqlite3_column_text(st, at);
-
-    if (!s && sqlite3_column_type(st, at) != SQLITE_NULL)
-        *r = -ENOMEM;
-    return (struct str){ s ? s : "", s ? (size_t)sqlite3_column_bytes(st, at) : 0 };
 }
 
 /* --- sequence numbers, cursors, alerts --- */
@@ -240,7 +248,7 @@ static int cursor_read(struct store *base, const char *sink, struct store_cursor
 
     if (!st)
         return r;
-    bind_str(st, 1, str_of(sink));
+    sqlite_bind_str(st, 1, str_of(sink));
     int rc = sqlite3_step(st);
     if (rc == SQLITE_ROW) {
         c.seq = sqlite3_column_int64(st, 0);
@@ -266,99 +274,35 @@ static int cursor_set(struct store_sqlite *s, const struct store_cursor *c)
 
     if (!st)
         return r;
-    bind_str(st, 1, str_of(c->sink));
+    sqlite_bind_str(st, 1, str_of(c->sink));
     sqlite3_bind_int64(st, 2, c->seq);
     sqlite3_bind_int(st, 3, c->failures);
     sqlite3_bind_int64(st, 4, c->retry_ms);
     return sqlite_run(s, st, "writing a cursor");
 }
 
-static int alert_from_row(sqlite3_stmt *st, struct alert *a)
-{
-    int r = 0;
-    struct str id = column_str(st, 1, &r);
-
-    *a = (struct alert){
-        .seq = sqlite3_column_int64(st, 0),
-        .time_ms = sqlite3_column_int64(st, 2),
-        .published_s = sqlite3_column_type(st, 3) == SQLITE_NULL
-                           ? ITEM_NO_TIME
-                           : sqlite3_column_int64(st, 3),
-        .priority = (enum alert_priority)sqlite3_column_int(st, 4),
-    };
-    struct str *text[] = { &a->watch,   &a->feed,    &a->title,   &a->link,
-                           &a->item_id, &a->snippet, &a->matched, &a->sinks };
-    for (int i = 0; i < 8; i++)
-        *text[i] = column_str(st, 5 + i, &r);
-    if (id.n < sizeof a->id)
-        memcpy(a->id, id.s, id.n);
-    return r;
-}
-
-static int alerts_after(struct store *base, int64_t after, size_t max,
-                        store_alert_fn *each, void *ctx)
+/* In the transaction that is open, or one of its own. */
+static int generation(struct store *base, uint64_t content, int64_t *out)
 {
     struct store_sqlite *s = (struct store_sqlite *)base;
-    int r = 0, rc;
-    sqlite3_stmt *st = sqlite_statement(s, ST_ALERTS_AFTER, &r);
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_GENERATION, &r);
 
     if (!st)
         return r;
-    sqlite3_bind_int64(st, 1, after);
-    sqlite3_bind_int64(st, 2, max > INT64_MAX ? INT64_MAX : (int64_t)max);
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct alert a;
-
-        r = alert_from_row(st, &a);
-        if (r == 0)
-            r = each(ctx, &a);
-        if (r != 0)
-            break;
+    sqlite3_bind_int64(st, 1, (int64_t)content);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        *out = sqlite3_column_int64(st, 0);
+        rc = sqlite3_step(st); /* what is changed lasts only once it is at its end */
     }
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        r = sqlite_fail(s, rc, "reading alerts");
+    if (rc != SQLITE_DONE)
+        r = sqlite_fail(s, rc, "counting the generations of the config");
     sqlite3_reset(st);
     return r;
 }
 
 /* --- the commit --- */
-
-static void pack_key(unsigned char out[16], const struct seen_key *k)
-{
-    for (int i = 0; i < 8; i++) {
-        out[i] = (unsigned char)(k->hi >> (56 - 8 * i));
-        out[8 + i] = (unsigned char)(k->lo >> (56 - 8 * i));
-    }
-}
-
-/* Gives `a` the next number, unless it is recorded already. */
-static int add_alert(struct store_sqlite *s, int64_t feed_id, const struct seen_key *key,
-                     struct alert *a, int64_t *seq)
-{
-    unsigned char packed[16];
-    int r = 0;
-    sqlite3_stmt *st = sqlite_statement(s, ST_ALERT_ADD, &r);
-
-    if (!st)
-        return r;
-    pack_key(packed, key);
-    sqlite3_bind_int64(st, 1, *seq + 1);
-    sqlite3_bind_text(st, 2, a->id, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(st, 3, a->time_ms);
-    if (a->published_s != ITEM_NO_TIME)
-        sqlite3_bind_int64(st, 4, a->published_s);
-    sqlite3_bind_int(st, 5, (int)a->priority);
-    const struct str *text[] = { &a->watch,   &a->feed,    &a->title,   &a->link,
-                                 &a->item_id, &a->snippet, &a->matched, &a->sinks };
-    for (int i = 0; i < 8; i++)
-        bind_str(st, 6 + i, *text[i]);
-    sqlite3_bind_int64(st, 14, feed_id);
-    sqlite3_bind_blob(st, 15, packed, sizeof packed, SQLITE_STATIC);
-    r = sqlite_run(s, st, "writing an alert");
-    if (r == 0)
-        a->seq = sqlite3_changes(s->db) > 0 ? ++*seq : 0;
-    return r;
-}
 
 static int window_set(struct store_sqlite *s, int64_t feed_id, struct str window)
 {
@@ -377,7 +321,9 @@ static int put_change(struct store_sqlite *s, struct store_change *c, int64_t *s
     int r = 0;
 
     for (size_t i = 0; i < c->n_alerts && r == 0; i++)
-        r = add_alert(s, c->feed_id, &c->alert_keys[i], &c->alerts[i], seq);
+        r = sqlite_alert_add(s, c->feed_id, &c->alert_keys[i], &c->alerts[i], seq);
+    for (size_t i = 0; i < c->n_sources && r == 0; i++)
+        r = sqlite_source_add(s, &c->sources[i]);
     if (r == 0 && c->window.n)
         r = window_set(s, c->feed_id, c->window);
     if (r == 0 && c->feed)
@@ -583,6 +529,8 @@ const struct store_ops store_sqlite_ops = {
     .last_seq = read_last_seq,
     .seq_raise = seq_raise,
     .cursor_read = cursor_read,
-    .alerts_after = alerts_after,
+    .alerts_after = sqlite_alerts_after,
+    .alerts_latest = sqlite_alerts_latest,
+    .generation = generation,
     .feeds = sqlite_feeds,
 };

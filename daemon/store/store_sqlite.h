@@ -19,7 +19,12 @@ enum statement { /* in the order of statement_sql[] */
                  ST_WINDOW_SET,
                  ST_WINDOW_COPY,
                  ST_ALERT_ADD,
+                 ST_ALERT_SOURCE,
+                 ST_ALERT_FIND,
+                 ST_RULE_ADD,
                  ST_ALERTS_AFTER,
+                 ST_ALERTS_LATEST,
+                 ST_GENERATION,
                  ST_LAST_SEQ,
                  ST_SEQ_FLOOR,
                  ST_CURSOR_GET,
@@ -62,6 +67,18 @@ int sqlite_schema_open(sqlite3 **out, const char *path, enum store_mode mode,
                        struct buf *why);
 
 extern const struct store_ops store_sqlite_ops;
+
+/* store_sqlite_alert.c: what a change says about alerts, and reading them. */
+int sqlite_alert_add(struct store_sqlite *s, int64_t feed_id, const struct seen_key *key,
+                     struct alert *a, int64_t *seq);
+int sqlite_source_add(struct store_sqlite *s, const struct store_source *source);
+int sqlite_alerts_after(struct store *base, int64_t after, size_t max,
+                        store_alert_fn *each, void *ctx);
+int sqlite_alerts_latest(struct store *base, size_t n, const struct store_filter *want,
+                         store_alert_fn *each, void *ctx);
+
+/* Bound texts live until the statement is reset: nothing is copied. */
+void sqlite_bind_str(sqlite3_stmt *st, int at, struct str v);
 
 int sqlite_feed_bind(struct store *base, const char *name, const char *url,
                      struct store_feed *out);

@@ -68,6 +68,18 @@ static const char *const migration[] = {
     "ALTER TABLE feed ADD moved_since_ms INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE feed ADD full_due_ms INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE feed ADD traffic BLOB;",
+    /* 2 -> 3: rule, place of the words and circumstances of an alert */
+    "CREATE TABLE rule (hash INTEGER PRIMARY KEY, text TEXT NOT NULL);"
+    "ALTER TABLE alert ADD COLUMN fetched_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE alert ADD COLUMN late INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE alert ADD COLUMN updated INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE alert ADD COLUMN rule_hash INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE alert ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE alert ADD COLUMN author TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE alert ADD COLUMN spans TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE alert ADD COLUMN held TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE alert ADD COLUMN sources TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX alert_held ON alert (watch, time_ms) WHERE held <> '';",
 };
 #define SCHEMA_VERSION ((int)(sizeof migration / sizeof migration[0]))
 

@@ -46,6 +46,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     a.watch = piece(&rest);
     a.feed = piece(&rest);
     a.item_id = piece(&rest);
+    a.spans = piece(&rest);
+    a.snippet = piece(&rest);
+    a.held = piece(&rest);
+    a.sources = piece(&rest);
+    a.author = piece(&rest);
+    a.rule = piece(&rest);
     buf_init(&line, 1 << 20);
     for (int f = ALERT_TEXT; f <= ALERT_JSON; f++) {
         buf_clear(&line);

@@ -61,6 +61,89 @@ static void renders_three_forms(void **state)
     buf_free(&b);
 }
 
+static void renders_what_stands_beside(void **state)
+{
+    (void)state;
+    struct alert a = sample();
+    struct buf b, sources;
+
+    buf_init(&b, 1 << 16);
+    buf_init(&sources, 1 << 16);
+    assert_int_equal(
+        alert_source_put(&sources,
+                         &(struct alert_source){ .feed = STR("dw"),
+                                                 .link = STR("https://dw.com/1"),
+                                                 .title = STR("Xi\tand Putin"),
+                                                 .time_ms = INT64_C(1795491799000) }),
+        0);
+    a.sources = buf_str(&sources);
+    a.fetched_ms = INT64_C(1795491793000);
+    a.rule = STR("(putin AND xi)");
+    a.rule_hash = 0x1a2b;
+    a.generation = 7;
+    a.author = STR("Ann, Bob");
+    a.snippet = STR("a call of Xi");
+    a.spans = STR("t0+2 t4+5 s10+2 ");
+    a.late = a.update = true;
+    a.held = STR("quiet");
+    assert_string_equal(render(&b, &a, ALERT_TEXT),
+                        "2026-11-24T03:43:13.123Z #12 summit [kyivpost] *Xi*, *Putin* "
+                        "Hold \"Video\" Call — https://example.org/a?b=c (Putin, Xi) "
+                        "also=dw late update held=quiet\n");
+    assert_non_null(strstr(render(&b, &a, ALERT_LOGFMT),
+                           " item_id=tag:1 author=\"Ann, Bob\" also=dw late=yes "
+                           "update=yes held=quiet\n"));
+    assert_non_null(strstr(
+        render(&b, &a, ALERT_JSON),
+        ",\"item_id\":\"tag:1\",\"author\":\"Ann, Bob\",\"snippet\":\"a call of Xi\","
+        "\"spans\":{\"title\":[{\"offset\":0,\"length\":2},{\"offset\":4,\"length\":5}],"
+        "\"snippet\":[{\"offset\":10,\"length\":2}]},"
+        "\"fetched\":\"2026-11-24T03:43:13.000Z\",\"rule\":\"(putin AND xi)\","
+        "\"rule_hash\":\"0000000000001a2b\",\"generation\":7,\"late\":true,"
+        "\"update\":true,\"held\":\"quiet\",\"sources\":[{\"feed\":\"dw\","
+        "\"title\":\"Xi and Putin\",\"link\":\"https://dw.com/1\","
+        "\"time\":\"2026-11-24T03:43:19.000Z\"}]}\n"));
+    json_object *o = json_tokener_parse(b.s);
+    assert_non_null(o);
+    json_object_put(o);
+    buf_free(&sources);
+    buf_free(&b);
+}
+
+static void marks_words_that_overlap_or_lie_outside(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *title, *spans;
+        size_t max;
+        const char *wanted;
+    } rows[] = {
+        { "abcdef", "t0+2 t1+2 t4+1 ", 99, "<ab><c>d<e>f" },
+        { "abcdef", "t1+3 t2+1 ", 99, "a<bcd>ef" },
+        { "abcdef", "t4+9 t9+1 ", 99, "abcd<ef>" },
+        { "abcdef", "s1+1 ", 99, "abcdef" },
+        { "abcdef", "t1+1 t4+1 ", 3, "a<b>c…" },
+        { "a\nb\x1b", "t1+1 t3+1 ", 99, "a< >b<\\u001b>" },
+        { "abc", "t1+1 nonsense", 99, "a<b>c" },
+        { "é", "t1+1 ", 99, "\xEF\xBF\xBD<\xEF\xBF\xBD>" },
+        { "", "t0+1 ", 99, "" },
+    };
+    static const struct alert_mark mark = { "<", ">" };
+    struct buf b;
+
+    buf_init(&b, 1000);
+    for (size_t i = 0; i < N(rows); i++) {
+        struct alert a = { .title = str_of(rows[i].title),
+                           .spans = str_of(rows[i].spans) };
+
+        buf_clear(&b);
+        (void)buf_puts(&b, "");
+        assert_int_equal(alert_put_marked(&b, &a, false, rows[i].max, &mark), 0);
+        assert_string_equal(b.s, rows[i].wanted);
+    }
+    buf_free(&b);
+}
+
 static void renders_what_is_absent(void **state)
 {
     (void)state;
@@ -372,10 +455,17 @@ static void packs_sources(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(renders_three_forms), cmocka_unit_test(renders_what_is_absent),
-    cmocka_unit_test(makes_text_safe),     cmocka_unit_test(cuts_long_titles),
-    cmocka_unit_test(reads_format_names),  cmocka_unit_test(reads_numbers_of_lines),
-    cmocka_unit_test(is_never_fooled),     cmocka_unit_test(takes_back_what_does_not_fit),
-    cmocka_unit_test(packs_spans),         cmocka_unit_test(packs_sources),
+    cmocka_unit_test(renders_three_forms),
+    cmocka_unit_test(renders_what_stands_beside),
+    cmocka_unit_test(marks_words_that_overlap_or_lie_outside),
+    cmocka_unit_test(renders_what_is_absent),
+    cmocka_unit_test(makes_text_safe),
+    cmocka_unit_test(cuts_long_titles),
+    cmocka_unit_test(reads_format_names),
+    cmocka_unit_test(reads_numbers_of_lines),
+    cmocka_unit_test(is_never_fooled),
+    cmocka_unit_test(takes_back_what_does_not_fit),
+    cmocka_unit_test(packs_spans),
+    cmocka_unit_test(packs_sources),
 };
 TEST_MAIN(tests)

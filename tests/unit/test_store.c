@@ -128,6 +128,148 @@ static void numbers_alerts_without_gaps_and_once(void **state)
     store_close(s);
 }
 
+static void keeps_the_whole_record(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    int64_t feed = bind(s, "f", "https://example.org/feed");
+    struct alert a = an_alert("one"), b = an_alert("two");
+    struct gathered g = { 0 };
+
+    a.fetched_ms = 1699999999000;
+    a.late = a.update = true;
+    a.rule_hash = 0xfedcba9876543210;
+    a.rule = STR("(putin AND xi)");
+    a.generation = 4;
+    a.author = STR("Ann");
+    a.spans = STR("t0+2 ");
+    a.held = STR("quiet");
+    b.rule_hash = a.rule_hash;
+    b.rule = a.rule;
+    assert_int_equal(commit_one(s, feed, 1, &a), 0);
+    assert_int_equal(store_alerts_after(s, 0, 10, gather, &g), 0);
+    assert_int_equal(g.last.fetched_ms, a.fetched_ms);
+    assert_true(g.last.late && g.last.update);
+    assert_true(g.last.rule_hash == a.rule_hash);
+    assert_int_equal(g.last.generation, 4);
+    assert_int_equal(commit_one(s, feed, 2, &b), 0); /* its rule is known */
+    store_close(s);
+}
+
+static int same_texts(void *ctx, const struct alert *a)
+{
+    struct alert *want = ctx, got = *a;
+    struct str *w, *h;
+
+    for (unsigned i = 0; (w = alert_text(want, i)) && (h = alert_text(&got, i)); i++)
+        assert_true(str_eq(*w, *h));
+    return 0;
+}
+
+static void gives_every_text_back(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    int64_t feed = bind(s, "f", "https://example.org/feed");
+    char text[20][8];
+    struct alert a = an_alert("one");
+    struct str *w;
+
+    for (unsigned i = 0; (w = alert_text(&a, i)); i++) {
+        snprintf(text[i], sizeof text[i], "text%u", i);
+        *w = str_of(text[i]);
+    }
+    a.rule_hash = 5;
+    assert_int_equal(commit_one(s, feed, 1, &a), 0);
+    assert_int_equal(store_alerts_after(s, 0, 10, same_texts, &a), 0);
+    store_close(s);
+}
+
+static int read_sources(void *ctx, const struct alert *a)
+{
+    char *out = ctx;
+
+    snprintf(out, 1000, "%.*s", (int)a->sources.n, a->sources.s);
+    return 0;
+}
+
+static void adds_sources_to_an_alert_of_before(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    int64_t feed = bind(s, "f", "https://example.org/feed");
+    struct alert a = an_alert("one");
+    char got[1000];
+    struct store_source more[] = {
+        { .seq = 1, .source = { STR("g"), STR("https://g/1"), STR("One"), 7 } },
+        { .feed_id = feed,
+          .key = { 1, 1 },
+          .watch = STR("w"),
+          .source = { STR("h"), STR(""), STR("One more"), 8 } },
+        { .seq = 99, .source = { STR("x"), STR(""), STR(""), 9 } }, /* no such alert */
+        { .feed_id = feed, .key = { 1, 1 }, .watch = STR("other") },
+    };
+    struct store_change c = { .feed_id = feed, .sources = more, .n_sources = 4 };
+    struct store_change *all[] = { &c };
+
+    assert_int_equal(commit_one(s, feed, 1, &a), 0);
+    assert_int_equal(store_commit(s, all, 1, NULL, 0), 0);
+    assert_int_equal(store_alerts_after(s, 0, 10, read_sources, got), 0);
+    assert_string_equal(got, "g\thttps://g/1\tOne\t7\nh\t\tOne more\t8\n");
+    store_close(s);
+}
+
+static void finds_the_latest_of_a_kind(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    int64_t feed = bind(s, "f", "https://example.org/feed");
+    struct gathered g = { 0 };
+
+    for (uint64_t i = 1; i <= 9; i++) {
+        struct alert a = an_alert("t");
+
+        a.time_ms = (int64_t)i * 1000;
+        a.watch = i % 2 ? STR("odd") : STR("even");
+        a.held = i % 3 ? STR("") : STR("quiet");
+        assert_int_equal(commit_one(s, feed, i, &a), 0);
+    }
+    assert_int_equal(store_alerts_latest(s, 2, NULL, gather, &g), 0);
+    assert_true(g.n == 2 && g.seq[0] == 8 && g.seq[1] == 9);
+    g.n = 0;
+    struct store_filter odd = { .watch = STR("odd"), .since_ms = 3000 };
+    assert_int_equal(store_alerts_latest(s, 100, &odd, gather, &g), 0);
+    assert_true(g.n == 4 && g.seq[0] == 3 && g.seq[3] == 9);
+    g.n = 0;
+    struct store_filter held = { .watch = STR("even"), .held = true };
+    assert_int_equal(store_alerts_latest(s, 100, &held, gather, &g), 0);
+    assert_true(g.n == 1 && g.seq[0] == 6);
+    store_close(s);
+}
+
+static void counts_generations_of_the_config(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    int64_t n = 0;
+
+    assert_int_equal(store_generation(s, 0xffffffffffffffff, &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(store_generation(s, 0xffffffffffffffff, &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(store_generation(s, 0x8000000000000001, &n), 0);
+    assert_int_equal(store_end(s), 0);
+    assert_int_equal(n, 2);
+    store_close(s);
+    s = open_store(STORE_WRITE);
+    assert_int_equal(store_generation(s, 0x8000000000000001, &n), 0);
+    assert_int_equal(n, 2);
+    assert_int_equal(store_generation(s, 0xffffffffffffffff, &n), 0);
+    assert_int_equal(n, 3);
+    store_close(s);
+}
+
 static void gives_alerts_back_whole(void **state)
 {
     (void)state;
@@ -375,6 +517,11 @@ static const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_dir, drop_dir)
     T(numbers_alerts_without_gaps_and_once),
     T(gives_alerts_back_whole),
+    T(keeps_the_whole_record),
+    T(gives_every_text_back),
+    T(adds_sources_to_an_alert_of_before),
+    T(finds_the_latest_of_a_kind),
+    T(counts_generations_of_the_config),
     T(stops_when_the_reader_says_so),
     T(remembers_a_feed_and_its_window),
     T(keeps_the_window_when_name_or_address_change),
