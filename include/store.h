@@ -30,9 +30,6 @@ int store_open(struct store **out, const char *dir, enum store_mode mode,
                struct buf *why);
 void store_close(struct store *s);
 
-/* Is what was opened no longer the store of its directory (moved aside, or exchanged)? */
-bool store_moved(const struct store *s);
-
 /* Why the last call failed: one line, valid until the next call. */
 const char *store_why(const struct store *s);
 
@@ -92,6 +89,10 @@ enum store_move { /* who says that the feed lives elsewhere */
 
 #define STORE_TOLD_BROKEN 1 /* bits of store_feed.told: the user knows */
 #define STORE_TOLD_SILENT 2
+
+/* The process that holds the store in `dir` for writing; 0 when none does, or none that
+ * this process may know of. */
+int64_t store_writer(const char *dir);
 
 struct store_feed {      /* what is remembered of a feed between polls */
     int64_t id;          /* of the store, stable for ever */

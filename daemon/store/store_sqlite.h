@@ -2,7 +2,6 @@
 #define STORE_SQLITE_H
 /* What the files of the SQLite backend share. */
 #include <sqlite3.h>
-#include <sys/types.h>
 #include "store_impl.h"
 
 enum statement { /* in the order of statement_sql[] */
@@ -33,16 +32,15 @@ enum statement { /* in the order of statement_sql[] */
                  ST_COUNT,
 };
 
+#define LOCK_NAME "feedwatch.lock"
+
 /* A file of this name beside the database says that damage was met in it: the next writer
  * checks it whole. */
 #define SUSPECT_SUFFIX "-suspect"
 
 struct store_sqlite {
     struct store base; /* first */
-    char *path;        /* of the database */
     char *suspect;     /* that file's path */
-    dev_t dev;
-    ino_t ino;
     sqlite3 *db;
     sqlite3_stmt *stmt[ST_COUNT];
     enum store_mode mode;
