@@ -81,6 +81,11 @@ int config_load(struct config **out, const char *path, struct buf *errors);
 int config_parse(struct config **out, const char *name, struct str text,
                  struct buf *errors);
 
+/* Load `path` as config_load does, as if the file `name` with this text were in conf.d,
+ * too: to check a change before it is put in place. */
+int config_load_with(struct config **out, const char *path, const char *name,
+                     struct str text, struct buf *errors);
+
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c); /* NULL is fine */
 

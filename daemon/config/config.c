@@ -400,8 +400,14 @@ static int read_conf_d(struct loader *l, const char *main_dir)
     return r;
 }
 
-/* The main file, or the text that stands for it, and conf.d. */
-static int read_all(struct loader *l, const char *path, const struct str *text)
+struct more { /* a text that stands for a file */
+    const char *name;
+    struct str text;
+};
+
+/* The main file, or the text that stands for it, conf.d, and what is to be added. */
+static int read_all(struct loader *l, const char *path, const struct str *text,
+                    const struct more *more)
 {
     const char *dir = dir_of(l, path);
     char absolute[PATH_MAX];
@@ -417,7 +423,11 @@ static int read_all(struct loader *l, const char *path, const struct str *text)
     int r = config_read(l, path);
     if (r < 0)
         return r; /* no use in complaining about conf.d as well */
-    return read_conf_d(l, dir);
+    r = read_conf_d(l, dir);
+    if (r < 0 || !more)
+        return r;
+    const char *name = arena_copy(l->arena, str_of(more->name));
+    return name ? config_read_text(l, name, more->text) : -ENOMEM;
 }
 
 static void loader_done(struct loader *l)
@@ -432,7 +442,7 @@ static void loader_done(struct loader *l)
 }
 
 static int load(struct config **out, const char *path, const struct str *text,
-                struct buf *errors)
+                const struct more *more, struct buf *errors)
 {
     struct config_owned *o = calloc(1, sizeof *o);
 
@@ -453,7 +463,7 @@ static int load(struct config **out, const char *path, const struct str *text,
     int r = -ENOMEM;
     o->c.path = arena_copy(&o->arena, str_of(path));
     if (o->c.path)
-        r = read_all(&l, o->c.path, text);
+        r = read_all(&l, o->c.path, text, more);
     if (r == 0)
         r = config_build(&l, &o->c);
     o->c.content = l.content;
@@ -471,11 +481,19 @@ static int load(struct config **out, const char *path, const struct str *text,
 
 int config_load(struct config **out, const char *path, struct buf *errors)
 {
-    return load(out, path, NULL, errors);
+    return load(out, path, NULL, NULL, errors);
+}
+
+int config_load_with(struct config **out, const char *path, const char *name,
+                     struct str text, struct buf *errors)
+{
+    struct more more = { name, text };
+
+    return load(out, path, NULL, &more, errors);
 }
 
 int config_parse(struct config **out, const char *name, struct str text,
                  struct buf *errors)
 {
-    return load(out, name, &text, errors);
+    return load(out, name, &text, NULL, errors);
 }
