@@ -11,9 +11,12 @@ struct command {
 
 static const struct command commands[] = {
     { "run", cmd_run, "watch the feeds and deliver alerts: the daemon" },
-    { "alerts", cmd_alerts, "show what has alerted, and follow what does" },
     { "check", cmd_check,
       "check the config, show how its rules are read, run its tests" },
+    { "status", cmd_status, "show how the feeds fare, while the daemon runs or not" },
+    { "add", cmd_add, "find the feed of a site and add it to the config" },
+    { "import", cmd_import, "add the feeds of an OPML file to the config" },
+    { "export", cmd_export, "write the feeds of the config as OPML" },
     { "parse", cmd_parse, "show what the parser makes of a feed, as JSON lines" },
     { "match", cmd_match, "show which items of feed files match a rule" },
     { "explain", cmd_explain,

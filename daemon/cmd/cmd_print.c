@@ -57,7 +57,7 @@ static bool may_break(struct marks *m, struct str s, size_t i)
     return c == ' ' && i && (s.s[i - 1] == ',' || begins_operator(s, i + 1));
 }
 
-static unsigned columns(struct str s)
+unsigned print_columns(struct str s)
 {
     unsigned n = 0;
 
@@ -92,7 +92,7 @@ void print_folded(FILE *to, struct str s, const struct print_fold *how)
     for (size_t i = 0; i < s.n;) {
         size_t end = piece_end(&m, s, i, how->rule);
         struct str piece = { s.s + i, end - i };
-        unsigned n = columns(piece);
+        unsigned n = print_columns(piece);
         if (!fresh && used + 1 + n > how->width) {
             fputc('\n', to);
             fresh = true;
@@ -107,7 +107,7 @@ void print_folded(FILE *to, struct str s, const struct print_fold *how)
     fputc('\n', to);
 }
 
-unsigned print_width(FILE *to)
+unsigned print_table_width(FILE *to)
 {
     struct winsize size = { 0 };
 
@@ -115,7 +115,75 @@ unsigned print_width(FILE *to)
         return UINT_MAX / 2;
     if (ioctl(fileno(to), TIOCGWINSZ, &size) < 0 || size.ws_col < 40)
         return 80;
-    return size.ws_col < 100 ? size.ws_col : 100;
+    return size.ws_col;
+}
+
+unsigned print_width(FILE *to)
+{
+    unsigned n = print_table_width(to);
+
+    return n < 100 || !isatty(fileno(to)) ? n : 100;
+}
+
+void print_span(char out[PRINT_TIME_SIZE], int64_t ms)
+{
+    static const struct {
+        int64_t up_to_s, unit_s;
+        const char *name;
+    } unit[] = { { 100, 1, "s" },
+                 { 100 * 60, 60, "min" },
+                 { 48 * 3600, 3600, "h" },
+                 { 730 * (int64_t)86400, 86400, "days" },
+                 { INT64_MAX, 31556952, "years" } };
+    int64_t s = ms < 0 ? 0 : ms / 1000;
+    size_t i = 0;
+
+    while (s >= unit[i].up_to_s)
+        i++;
+    snprintf(out, PRINT_TIME_SIZE, "%lld %s", (long long)(s / unit[i].unit_s),
+             unit[i].name);
+}
+
+void print_when(char out[PRINT_TIME_SIZE], int64_t when_ms, int64_t now_ms)
+{
+    char span[PRINT_TIME_SIZE];
+    int64_t away = when_ms - now_ms;
+
+    if (away > -1000 && away < 1000) {
+        snprintf(out, PRINT_TIME_SIZE, "now");
+        return;
+    }
+    print_span(span, away < 0 ? -away : away);
+    if (away < 0)
+        snprintf(out, PRINT_TIME_SIZE, "%.20s ago", span);
+    else
+        snprintf(out, PRINT_TIME_SIZE, "in %.20s", span);
+}
+
+void print_cell(FILE *to, struct str s, unsigned width, bool pad)
+{
+    unsigned used = print_columns(s);
+    bool cut = used > width;
+
+    if (cut) {
+        size_t i = 0;
+
+        used = 0;
+        for (size_t len; i < s.n; i += len) {
+            unsigned n = rule_columns(utf8_get(s.s + i, s.n - i, &len));
+            if (used + n + 1 > width)
+                break;
+            used += n;
+        }
+        s.n = i;
+    }
+    print_safe(to, s);
+    if (cut && width) {
+        fputs("\xE2\x80\xA6", to);
+        used++;
+    }
+    if (pad && used < width)
+        (void)put_spaces(to, width - used);
 }
 
 struct print_style print_style(FILE *to)

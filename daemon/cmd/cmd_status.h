@@ -1,0 +1,41 @@
+#ifndef CMD_STATUS_H
+#define CMD_STATUS_H
+/* feedwatch status: what is known of each configured feed, and its three forms. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "config.h"
+#include "store.h"
+
+struct status_row {
+    const struct config_feed *conf;
+    struct store_feed state; /* all zero: the store does not know it yet */
+    enum store_feed_state is;
+};
+
+struct status {
+    const struct config *config;
+    struct status_row *row; /* in the order of the config */
+    size_t n;
+    int64_t now_ms;
+    int64_t alerts; /* since ever */
+    int64_t daemon; /* its process; 0: none runs */
+    bool failing;   /* show only what needs a look */
+};
+
+/* Does this feed need a look? */
+bool status_is_failing(const struct status_row *row);
+
+/* Items a day since the first answer; negative: too early to tell. */
+double status_items_a_day(const struct status *s, const struct status_row *row);
+
+/* When it is due, UTC ms; 0: never, or not known. */
+int64_t status_due_ms(const struct status_row *row);
+
+/* Why then: one line. */
+const char *status_why_due(const struct status *s, const struct status_row *row);
+
+void status_table(const struct status *s);
+void status_detail(const struct status *s, const struct status_row *row);
+int status_json(const struct status *s, const struct status_row *only); /* 0 or -errno */
+#endif
