@@ -85,11 +85,14 @@ struct sink_ops {
     int64_t (*digested)(struct sink *s);
     /* Optional (NULL: deliver() says all).  Something that was taken could not be
      * delivered: true, once for each time, with one line in `why`; *retry_ms is how long
-     * the other side asked to be left alone, 0: it did not.  All past delivered() is to
-     * be handed over again then. */
+     * the other side asked to be left alone, 0: it did not.  All past delivered() and
+     * digested() is to be handed over again then. */
     bool (*failed)(struct sink *s, int64_t *retry_ms, struct buf *why);
     /* The file may have been moved: open it again.  0 or -errno. */
     int (*reopen)(struct sink *s);
+    /* Optional.  Deliver nothing more, but let what is on its way arrive, for at most
+     * `deadline_ms`; then ask delivered() a last time, and free. */
+    void (*stop)(struct sink *s, int64_t deadline_ms);
     /* End within `deadline_ms`, whatever hangs.  Frees `s`. */
     void (*free)(struct sink *s, int64_t deadline_ms);
 };

@@ -6,6 +6,8 @@
 static const struct sink_type types[] = {
     { "log", " path format ", " path ", NULL, sink_log_open },
     { "desktop", " ", " ", NULL, sink_desktop_open },
+    { "journal", " ", " ", NULL, sink_journal_open },
+    { "atom", " path title url entries ", " path ", NULL, sink_atom_open },
 };
 
 const struct sink_type *sink_type_at(size_t i)

@@ -11,42 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "alert.h"
+#include "sink_file.h"
 
 #define LOOK_BACK (1024 * 1024)
-
-static int make_dirs(const char *path)
-{
-    char dir[PATH_MAX];
-    size_t n = strlen(path);
-
-    if (n >= sizeof dir)
-        return -ENAMETOOLONG;
-    for (size_t i = 0; i < n; i++) {
-        dir[i] = path[i];
-        if (i == 0 || path[i] != '/' || path[i - 1] == '/')
-            continue;
-        dir[i] = '\0';
-        if (mkdir(dir, 0750) < 0 && errno != EEXIST)
-            return -errno;
-        dir[i] = '/';
-    }
-    return 0;
-}
-
-/* Make the name of a new file durable. */
-static void sync_dir(const char *path)
-{
-    char dir[PATH_MAX] = ".";
-    const char *slash = strrchr(path, '/');
-
-    if (slash)
-        snprintf(dir, sizeof dir, "%.*s", slash == path ? 1 : (int)(slash - path), path);
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)fsync(fd); /* some file systems refuse; the data is synced anyway */
-        close(fd);
-    }
-}
 
 static int say(struct buf *why, const char *path, int error, const char *text)
 {
@@ -62,7 +29,7 @@ int log_file_open(const char *path, bool *made, struct buf *why)
 
     *made = fd < 0 && errno == ENOENT;
     if (*made) {
-        int r = make_dirs(path);
+        int r = file_make_dirs(path);
         if (r < 0)
             return say(why, path, -r, NULL);
         fd = open(path, flags | O_CREAT, 0640);
@@ -75,7 +42,7 @@ int log_file_open(const char *path, bool *made, struct buf *why)
         return say(why, path, error, error == ENOTSUP ? "is not a regular file" : NULL);
     }
     if (*made)
-        sync_dir(path);
+        file_sync_dir(path);
     return fd;
 }
 

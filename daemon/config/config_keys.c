@@ -85,6 +85,9 @@ static const struct key keys[] = {
     { "type", IN_SINK, KEY_NAME, SINK(type), 0, 0 },
     { "format", IN_SINK, KEY_FORMAT, SINK(format), 0, 0 },
     { "path", IN_SINK, KEY_PATH, OPTION(path), 0, 0 },
+    { "url", IN_SINK, KEY_URL, OPTION(url), 0, 0 },
+    { "title", IN_SINK, KEY_STRING, OPTION(title), 0, 0 },
+    { "entries", IN_SINK, KEY_COUNT, OPTION(entries), 1, 1000 },
 };
 #define N_KEYS (sizeof keys / sizeof keys[0])
 _Static_assert(N_KEYS <= KEYS_MAX, "struct loader remembers KEYS_MAX places");

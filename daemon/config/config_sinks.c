@@ -54,7 +54,7 @@ static bool keys_fit(struct loader *l, const struct draft_sink *d,
         if ((name = config_option_name(d, i)) && strcmp(name, "type") != 0 &&
             !takes(type->keys, name))
             config_error(l, config_option_place(d, name),
-                         "sink '%s' is a %s, which has no %s; delete the line",
+                         "sink '%s' is of type %s, which has no %s; delete the line",
                          d->head.name, type->type, name);
     for (const char *p = type->needs; p && sscanf(p, " %39s", need) == 1;
          p = strchr(p + 1, ' '))

@@ -570,6 +570,9 @@ void dispatch_free(struct dispatch *d, int64_t deadline_ms)
     sd_event_source_disable_unref(d->committed);
     int64_t end_ms = clock_mono_ms() + deadline_ms, left_ms;
     for (size_t i = 0; i < d->n; i++) {
+        left_ms = end_ms - clock_mono_ms();
+        if (d->outlet[i]->sink->ops->stop)
+            d->outlet[i]->sink->ops->stop(d->outlet[i]->sink, left_ms > 0 ? left_ms : 0);
         take_progress(d->outlet[i]);
         left_ms = end_ms - clock_mono_ms();
         outlet_free(d->outlet[i], left_ms > 0 ? left_ms : 0);

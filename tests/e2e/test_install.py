@@ -44,6 +44,7 @@ class Install(Root):
         self.make("install", f"DESTDIR={self.root}")
         self.assertEqual(files_in(self.root), sorted([
             "etc/feedwatch/feedwatch.ini", "usr/local/bin/feedwatch",
+            "usr/local/lib/systemd/catalog/feedwatch.catalog",
             "usr/local/lib/systemd/system/feedwatch.service",
             "usr/local/lib/systemd/user/feedwatch.service", *self.pages("usr/local")]))
         self.make("uninstall", f"DESTDIR={self.root}")

@@ -4,6 +4,7 @@ BINDIR         ?= $(PREFIX)/bin
 MANDIR         ?= $(PREFIX)/share/man
 SYSTEMUNITDIR  ?= $(PREFIX)/lib/systemd/system
 USERUNITDIR    ?= $(PREFIX)/lib/systemd/user
+CATALOGDIR     ?= $(PREFIX)/lib/systemd/catalog
 CONFDIR        ?= $(SYSCONFDIR)/feedwatch
 MANPAGES       := $(sort $(wildcard man/*.[1-8]))
 # $(call man_to,man/x.1): where a page goes
@@ -23,6 +24,8 @@ install: $(B)/feedwatch
 	sed -e 's|/usr/local/bin|$(BINDIR)|' systemd/user/feedwatch.service >$(B)/feedwatch.service
 	install -m 644 $(B)/feedwatch.service '$(DESTDIR)$(USERUNITDIR)/feedwatch.service'
 	rm $(B)/feedwatch.service
+	install -d '$(DESTDIR)$(CATALOGDIR)'
+	install -m 644 systemd/feedwatch.catalog '$(DESTDIR)$(CATALOGDIR)/feedwatch.catalog'
 	test -e '$(DESTDIR)$(CONFDIR)/feedwatch.ini' || \
 	    install -m 644 conf/feedwatch.ini '$(DESTDIR)$(CONFDIR)/feedwatch.ini'
 
@@ -30,6 +33,7 @@ install: $(B)/feedwatch
 uninstall:
 	rm -f '$(DESTDIR)$(BINDIR)/feedwatch' '$(DESTDIR)$(SYSTEMUNITDIR)/feedwatch.service' \
 	    '$(DESTDIR)$(USERUNITDIR)/feedwatch.service' \
+	    '$(DESTDIR)$(CATALOGDIR)/feedwatch.catalog' \
 	    $(foreach page,$(MANPAGES),'$(call man_to,$(page))')
 	if cmp -s conf/feedwatch.ini '$(DESTDIR)$(CONFDIR)/feedwatch.ini'; then \
 	    rm '$(DESTDIR)$(CONFDIR)/feedwatch.ini'; \

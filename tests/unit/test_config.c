@@ -394,8 +394,12 @@ static void names_typos(void **state)
     refuses(FEED "[sink:log]\ntype = log\n",
             "3: the sink 'log' is built in; set log and log_format in [feedwatch], or "
             "choose another name");
-    refuses(FEED "[sink:s]\ntype = mail\n",
-            "4: type = mail is not known; write type = log or desktop");
+    refuses(FEED "[sink:s]\ntype = pigeon\n",
+            "4: type = pigeon is not known; write type = log, desktop, "
+            "journal or atom");
+    refuses(FEED "[sink:s]\ntype = journal\npath = /a\n",
+            "5: sink 's' is of type journal, which has no path; delete the line");
+    refuses(FEED "[sink:s]\ntype = atom\n", "3: sink 's' has no path; write path = ...");
     refuses(FEED "[feedwatch]\nlog = /a\n[sink:s]\ntype = log\npath = /a\n",
             "5: sinks 's' and 'log' write the same file /a");
 }
