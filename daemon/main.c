@@ -11,6 +11,7 @@ struct command {
 
 static const struct command commands[] = {
     { "run", cmd_run, "watch the feeds and deliver alerts: the daemon" },
+    { "alerts", cmd_alerts, "show what has alerted, and follow what does" },
     { "check", cmd_check,
       "check the config, show how its rules are read, run its tests" },
     { "status", cmd_status, "show how the feeds fare, while the daemon runs or not" },

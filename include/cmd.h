@@ -17,6 +17,7 @@ enum { /* exit statuses */
 const char *cmd_config_path(const char *given, char *space, size_t size);
 
 int cmd_run(int argc, char **argv);
+int cmd_alerts(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_parse(int argc, char **argv);
 int cmd_match(int argc, char **argv);

@@ -30,6 +30,9 @@ int store_open(struct store **out, const char *dir, enum store_mode mode,
                struct buf *why);
 void store_close(struct store *s);
 
+/* Is what was opened no longer the store of its directory (moved aside, or exchanged)? */
+bool store_moved(const struct store *s);
+
 /* Why the last call failed: one line, valid until the next call. */
 const char *store_why(const struct store *s);
 

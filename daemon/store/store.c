@@ -15,6 +15,11 @@ void store_close(struct store *s)
         s->ops->close(s);
 }
 
+bool store_moved(const struct store *s)
+{
+    return s->ops->moved(s);
+}
+
 const char *store_why(const struct store *s)
 {
     return s->why;

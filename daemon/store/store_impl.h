@@ -5,6 +5,7 @@
 
 struct store_ops {
     void (*close)(struct store *s);
+    bool (*moved)(const struct store *s);
     int (*feed_bind)(struct store *s, const char *name, const char *url,
                      struct store_feed *out);
     int (*begin)(struct store *s);

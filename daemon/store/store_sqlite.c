@@ -463,8 +463,29 @@ static void close_sqlite(struct store *base)
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     free(s->bound);
+    free(s->path);
     free(s->suspect);
     free(s);
+}
+
+static bool moved(const struct store *base)
+{
+    const struct store_sqlite *s = (const struct store_sqlite *)base;
+    struct stat st;
+
+    return stat(s->path, &st) < 0 || st.st_dev != s->dev || st.st_ino != s->ino;
+}
+
+/* Which file it is that was opened; a reader asks before it opens it, so that one that is
+ * exchanged meanwhile counts as moved. */
+static void note_file(struct store_sqlite *s)
+{
+    struct stat st;
+
+    if (stat(s->path, &st) < 0)
+        return;
+    s->dev = st.st_dev;
+    s->ino = st.st_ino;
 }
 
 static int open_in(struct store_sqlite *s, const char *dir, struct buf *why)
@@ -484,13 +505,17 @@ static int open_in(struct store_sqlite *s, const char *dir, struct buf *why)
     }
     if (snprintf(path, sizeof path, "%s/" DB_NAME, dir) >= (int)sizeof path)
         return -ENAMETOOLONG;
-    if (asprintf(&s->suspect, "%s" SUSPECT_SUFFIX, path) < 0) {
+    s->path = strdup(path);
+    if (asprintf(&s->suspect, "%s" SUSPECT_SUFFIX, path) < 0)
         s->suspect = NULL;
+    if (!s->path || !s->suspect)
         return -ENOMEM;
-    }
+    note_file(s);
     int fresh = sqlite_schema_open(&s->db, path, s->mode, why);
     if (fresh < 0)
         return fresh;
+    if (s->mode == STORE_WRITE)
+        note_file(s);
     s->last_seq = read_last_seq(&s->base);
     if (s->last_seq < 0) {
         (void)buf_puts(why, s->base.why);
@@ -520,6 +545,7 @@ int store_sqlite_open(struct store **out, const char *dir, enum store_mode mode,
 
 const struct store_ops store_sqlite_ops = {
     .close = close_sqlite,
+    .moved = moved,
     .feed_bind = sqlite_feed_bind,
     .begin = begin,
     .end = end,

@@ -2,6 +2,7 @@
 #define STORE_SQLITE_H
 /* What the files of the SQLite backend share. */
 #include <sqlite3.h>
+#include <sys/types.h>
 #include "store_impl.h"
 
 enum statement { /* in the order of statement_sql[] */
@@ -40,7 +41,10 @@ enum statement { /* in the order of statement_sql[] */
 
 struct store_sqlite {
     struct store base; /* first */
+    char *path;        /* of the database */
     char *suspect;     /* that file's path */
+    dev_t dev;
+    ino_t ino;
     sqlite3 *db;
     sqlite3_stmt *stmt[ST_COUNT];
     enum store_mode mode;
