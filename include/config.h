@@ -58,8 +58,10 @@ struct config {
     unsigned max_transfers, host_connections;
     int64_t host_interval_ms; /* between two requests to one host */
     bool host_interval_set;   /* written in the file: then it holds for loopback, too */
-    int64_t keep_seen_s;
-    struct config_feed *feeds; /* in order of the file */
+    int64_t keep_seen_s, keep_alerts_s;
+    int64_t give_up_s; /* how old an alert may get that a sink fails to deliver */
+    int64_t history_s, history_bytes; /* what is kept of recent items; 0: nothing */
+    struct config_feed *feeds;        /* in order of the file */
     size_t n_feeds;
     struct config_watch *watches;
     size_t n_watches;

@@ -180,7 +180,7 @@ struct store_change {
 };
 struct store_cursor {
     const char *sink;
-    int64_t seq;      /* delivered up to here */
+    int64_t seq; /* delivered up to here; to commit a negative one forgets the sink */
     int32_t failures; /* in a row since */
     int64_t retry_ms; /* not before, UTC ms */
 };
@@ -203,6 +203,10 @@ int store_seq_raise(struct store *s, int64_t seq);
 
 /* A sink's cursor.  A sink never heard of starts at store_last_seq.  0 or -errno. */
 int store_cursor_read(struct store *s, const char *sink, struct store_cursor *out);
+
+/* Forget the cursors of sinks that are not in `names` (each ended by '\n').  0 or -errno.
+ */
+int store_cursors_keep(struct store *s, struct str names);
 
 /* Call `each` for alerts with seq > after, in order, at most `max`.  The alert is
  * borrowed for the call.  Non-zero from `each` stops and is returned.  0 or -errno. */

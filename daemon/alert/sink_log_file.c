@@ -14,6 +14,7 @@
 #include "sink_file.h"
 
 #define LOOK_BACK (1024 * 1024)
+#define LOOK_BACK_MAX (64UL * 1024 * 1024)
 
 static int say(struct buf *why, const char *path, int error, const char *text)
 {
@@ -46,15 +47,15 @@ int log_file_open(const char *path, bool *made, struct buf *why)
     return fd;
 }
 
-/* The last bytes of the file, at most LOOK_BACK.  0 or -errno. */
-static int read_tail(int fd, struct buf *tail, off_t *size)
+/* The last bytes of the file, at most `most`.  0 or -errno. */
+static int read_tail(int fd, size_t most, struct buf *tail, off_t *size)
 {
     struct stat st;
 
     if (fstat(fd, &st) < 0)
         return -errno;
     *size = st.st_size;
-    size_t want = st.st_size < LOOK_BACK ? (size_t)st.st_size : LOOK_BACK;
+    size_t want = st.st_size < (off_t)most ? (size_t)st.st_size : most;
     buf_clear(tail);
     if (buf_reserve(tail, want) < 0)
         return tail->error;
@@ -107,8 +108,9 @@ static bool like_ours(struct str front)
 }
 
 /* The number in the last whole line that is ours; -1: none.  *whole: bytes up to the end
- * of the last line; *first: where the look begins. */
-static int64_t last_seq(const struct buf *tail, size_t *whole)
+ * of the last line.  `cut`: the first line may lack its front, and what is left of it may
+ * look like one of ours. */
+static int64_t last_seq(const struct buf *tail, bool cut, size_t *whole)
 {
     int64_t seq = -1;
     size_t end = tail->n;
@@ -120,10 +122,26 @@ static int64_t last_seq(const struct buf *tail, size_t *whole)
         const char *nl = memrchr(tail->s, '\n', end - 1);
         size_t start = nl ? (size_t)(nl - tail->s) + 1 : 0;
 
+        if (start == 0 && cut)
+            break;
         seq = alert_line_seq((struct str){ tail->s + start, end - start });
         end = start;
     }
     return seq;
+}
+
+/* Look back until a line of ours is found, further each time. */
+static int look_back(int fd, struct buf *tail, off_t *size, size_t *whole, int64_t *seq)
+{
+    for (size_t most = LOOK_BACK;; most *= 8) {
+        int r = read_tail(fd, most, tail, size);
+        if (r < 0)
+            return r;
+        bool cut = *size > (off_t)tail->n;
+        *seq = last_seq(tail, cut, whole);
+        if (*seq >= 0 || !cut || most >= LOOK_BACK_MAX)
+            return 0;
+    }
 }
 
 int log_file_read_back(int fd, bool mend, int64_t *seq)
@@ -131,14 +149,16 @@ int log_file_read_back(int fd, bool mend, int64_t *seq)
     struct buf tail;
     size_t whole;
     off_t size = 0;
+    int64_t found;
 
-    buf_init(&tail, LOOK_BACK);
-    int r = read_tail(fd, &tail, &size);
+    buf_init(&tail, LOOK_BACK_MAX);
+    int r = look_back(fd, &tail, &size, &whole, &found);
     if (r == 0) {
-        *seq = last_seq(&tail, &whole);
         struct str torn = { tail.s + whole, tail.n - whole };
+        bool ours = found >= 0 || (!whole && (off_t)torn.n == size && like_ours(torn));
 
-        if (*seq < 0 && tail.n && (whole || !like_ours(torn)))
+        *seq = found;
+        if (tail.n && !ours)
             r = -EEXIST; /* not a log of ours: hands off */
         else if (mend && torn.n && ftruncate(fd, size - (off_t)torn.n) < 0)
             r = -errno;

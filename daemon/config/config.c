@@ -459,6 +459,8 @@ static int load(struct config **out, const char *path, const struct str *text,
                         .warnings.size = sizeof(char *) };
     settings_clear(&l.general.all);
     l.general.host_interval_ms = l.general.keep_seen_s = UNSET;
+    l.general.keep_alerts_s = l.general.give_up_s = UNSET;
+    l.general.history_s = l.general.history_bytes = UNSET;
 
     int r = -ENOMEM;
     o->c.path = arena_copy(&o->arena, str_of(path));

@@ -78,6 +78,10 @@ static void build_general(struct loader *l, struct config *c)
     c->host_interval_set = g->host_interval_ms != UNSET;
     c->host_interval_ms = c->host_interval_set ? g->host_interval_ms : 1000;
     c->keep_seen_s = g->keep_seen_s != UNSET ? g->keep_seen_s : 90 * 86400LL;
+    c->keep_alerts_s = g->keep_alerts_s != UNSET ? g->keep_alerts_s : 365 * 86400LL;
+    c->give_up_s = g->give_up_s != UNSET ? g->give_up_s : 7 * 86400LL;
+    c->history_s = g->history_s != UNSET ? g->history_s : 30 * 86400LL;
+    c->history_bytes = g->history_bytes != UNSET ? g->history_bytes : 256LL << 20;
 }
 
 /* ---- settings: feed before group before general before default */

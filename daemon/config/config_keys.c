@@ -58,6 +58,11 @@ static const struct key keys[] = {
     { "host_connections", IN_GENERAL, KEY_COUNT, GENERAL(host_connections), 1, 100 },
     { "host_interval", IN_GENERAL, KEY_DURATION_MS, GENERAL(host_interval_ms), 0, 86400 },
     { "keep_seen", IN_GENERAL, KEY_DURATION, GENERAL(keep_seen_s), 86400, 100 * YEAR_S },
+    { "keep_alerts", IN_GENERAL, KEY_DURATION, GENERAL(keep_alerts_s), 86400,
+      100 * YEAR_S },
+    { "give_up", IN_GENERAL, KEY_DURATION, GENERAL(give_up_s), 60, 100 * YEAR_S },
+    { "history", IN_GENERAL, KEY_DURATION, GENERAL(history_s), 0, 10 * YEAR_S },
+    { "history_size", IN_GENERAL, KEY_SIZE, GENERAL(history_bytes), 1 << 20, 1LL << 40 },
 
     { "interval", IN_ALL, KEY_DURATION, SETTING(interval_s), 1, YEAR_S },
     { "min_interval", IN_ALL, KEY_DURATION, SETTING(min_interval_s), 1, YEAR_S },
@@ -276,8 +281,9 @@ static void set_size(struct setting_job *j)
         config_error(j->l, j->at, "%s = %.*s is not a size; write bytes, as in 8M or 64K",
                      j->key->name, shown(j->text), j->text.s);
     else if (v < j->key->least || v > j->key->most)
-        config_error(j->l, j->at, "%s = %.*s is out of range; write 1K to 1G",
-                     j->key->name, shown(j->text), j->text.s);
+        config_error(j->l, j->at, "%s = %.*s is out of range; write %s", j->key->name,
+                     shown(j->text), j->text.s,
+                     j->key->most > 1LL << 30 ? "1M to 1024G" : "1K to 1G");
     else
         memcpy(j->to, &v, sizeof v);
 }

@@ -85,6 +85,7 @@ struct draft_general {
     int log_format, desktop;
     unsigned workers, max_transfers, host_connections;
     int64_t host_interval_ms, keep_seen_s;
+    int64_t keep_alerts_s, give_up_s, history_s, history_bytes;
 };
 
 struct draft { /* how each of those below begins */

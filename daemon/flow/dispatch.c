@@ -27,8 +27,9 @@ struct outlet { /* one sink and how far it is */
     int64_t cursor; /* delivered for good, up to here */
     int64_t saved;  /* what the writer was told */
     uint32_t failures;
-    bool troubled;    /* its own thread says that it cannot deliver; said once */
-    int64_t retry_ms; /* mono: not before; 0: now */
+    bool troubled;       /* its own thread says that it cannot deliver; said once */
+    int64_t retry_ms;    /* mono: not before; 0: now */
+    bool never_gives_up; /* the log: each alert has its line, however late */
 };
 
 struct dispatch {
@@ -38,6 +39,7 @@ struct dispatch {
     sd_event_source *committed;
     struct outlet **outlet;
     size_t n;
+    int64_t give_up_ms; /* how old an alert may get that a sink fails to deliver */
 };
 
 static void pump(struct outlet *o);
@@ -54,24 +56,51 @@ static void save_done(struct write_request *w)
     free(w);
 }
 
-static void save_cursor(struct outlet *o)
+/* Hand a cursor to the writer. */
+static void push_cursor(struct writer *w, const struct store_cursor *c)
 {
-    struct writer *w = o->dispatch->writer;
-    size_t n = strlen(o->name) + 1;
+    size_t n = strlen(c->sink) + 1;
 
-    if (!w || o->cursor == o->saved)
+    if (!w)
         return;
     struct save *s = calloc(1, sizeof *s + n);
     if (!s)
         return; /* the next one says it all */
-    memcpy(s->sink, o->name, n);
-    s->write.cursor = (struct store_cursor){ .sink = s->sink, .seq = o->cursor };
+    memcpy(s->sink, c->sink, n);
+    s->write.cursor = *c;
+    s->write.cursor.sink = s->sink;
     s->write.done = save_done;
-    o->saved = o->cursor;
     writer_push(w, &s->write);
 }
 
-static void take_progress(struct outlet *o)
+static struct store_cursor cursor_of(const struct outlet *o)
+{
+    int64_t left = o->retry_ms - clock_mono_ms();
+
+    return (struct store_cursor){
+        .sink = o->name,
+        .seq = o->cursor,
+        .failures = (int32_t)o->failures,
+        .retry_ms = o->failures && left > 0 ? clock_utc_ms() + left : 0,
+    };
+}
+
+/* Hand cursor and retry state to the writer. */
+static void save(struct outlet *o)
+{
+    struct store_cursor c = cursor_of(o);
+
+    o->saved = o->cursor;
+    push_cursor(o->dispatch->writer, &c);
+}
+
+static void save_cursor(struct outlet *o)
+{
+    if (o->cursor != o->saved)
+        save(o);
+}
+
+static void see_progress(struct outlet *o)
 {
     int64_t done = o->sink->ops->delivered(o->sink);
 
@@ -79,6 +108,11 @@ static void take_progress(struct outlet *o)
         done = o->handed;
     if (done > o->cursor)
         o->cursor = done;
+}
+
+static void take_progress(struct outlet *o)
+{
+    see_progress(o);
     save_cursor(o);
 }
 
@@ -91,7 +125,9 @@ struct batch {
     size_t n;         /* for this sink */
     size_t seen;      /* read */
     int64_t last_seq; /* read */
-    struct buf text;  /* their strings, copied */
+    size_t expired;   /* of those, at the front: the sink gave up on them */
+    int64_t too_old_ms;
+    struct buf text; /* their strings, copied */
     size_t at[BATCH_MAX];
 };
 
@@ -119,8 +155,13 @@ static int take(void *ctx, const struct alert *a)
 {
     struct batch *b = ctx;
     struct str *s;
+    bool wanted = is_for(a, b->outlet->name);
 
-    if (is_for(a, b->outlet->name)) {
+    if (wanted && b->n == 0 && a->time_ms < b->too_old_ms) {
+        b->expired++;
+    } else if (b->n == 0 && b->expired) {
+        return 1; /* first be done with those */
+    } else if (wanted) {
         struct alert *copy = &b->alert[b->n];
 
         *copy = *a;
@@ -165,21 +206,11 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *ctx)
     return 0;
 }
 
-/* `asked_ms`: what the other side asked for, or 0. */
-static void retry_later(struct outlet *o, const char *why, int64_t asked_ms)
+/* Look again when the time of the next try has come. */
+static void set_timer(struct outlet *o)
 {
-    int64_t wait = RETRY_MIN_MS << (o->failures < 10 ? o->failures : 10);
-    uint64_t at;
+    uint64_t at = (uint64_t)o->retry_ms * 1000;
 
-    if (wait > RETRY_MAX_MS)
-        wait = RETRY_MAX_MS;
-    if (wait < asked_ms)
-        wait = asked_ms < ASKED_MAX_MS ? asked_ms : ASKED_MAX_MS;
-    o->retry_ms = clock_mono_ms() + wait;
-    at = (uint64_t)o->retry_ms * 1000;
-    log_event(o->failures++ ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "sink_failed",
-              "sink=%s why=%s pending_after=%" PRId64 " retry_ms=%" PRId64,
-              log_quote(o->name), log_quote(why), o->cursor, wait);
     if (!o->timer)
         (void)sd_event_add_time(o->dispatch->event, &o->timer, CLOCK_BOOTTIME, at, 10000,
                                 on_retry, o);
@@ -187,11 +218,41 @@ static void retry_later(struct outlet *o, const char *why, int64_t asked_ms)
         (void)sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
 }
 
+/* `asked_ms`: what the other side asked for, or 0. */
+static void retry_later(struct outlet *o, const char *why, int64_t asked_ms)
+{
+    int64_t wait = RETRY_MIN_MS << (o->failures < 10 ? o->failures : 10);
+
+    if (wait > RETRY_MAX_MS)
+        wait = RETRY_MAX_MS;
+    if (wait < asked_ms)
+        wait = asked_ms < ASKED_MAX_MS ? asked_ms : ASKED_MAX_MS;
+    o->retry_ms = clock_mono_ms() + wait;
+    log_event(o->failures++ ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "sink_failed",
+              "sink=%s why=%s pending_after=%" PRId64 " retry_ms=%" PRId64,
+              log_quote(o->name), log_quote(why), o->cursor, wait);
+    save(o); /* a restart does not begin at the first try again */
+    set_timer(o);
+}
+
 static void recovered(struct outlet *o)
 {
-    if (o->failures)
-        log_event(LOG_LEVEL_NOTICE, "sink_recovered", "sink=%s", log_quote(o->name));
+    if (!o->failures)
+        return;
+    log_event(LOG_LEVEL_NOTICE, "sink_recovered", "sink=%s", log_quote(o->name));
     o->failures = 0;
+    o->saved = -1; /* with the next cursor */
+}
+
+/* A sink that has failed for so long does not get what has become too old meanwhile. */
+static void give_up(struct outlet *o, const struct batch *b)
+{
+    log_event(LOG_LEVEL_WARN, "sink_gave_up",
+              "sink=%s alerts=%zu after=%" PRId64 " up_to=%" PRId64
+              " note=\"older than give_up; they are in the store and the alert log\"",
+              log_quote(o->name), b->expired, o->cursor, b->last_seq);
+    o->handed = o->cursor = b->last_seq;
+    save(o);
 }
 
 /* Read one batch and hand it over.  True when there may be more to do at once. */
@@ -201,8 +262,11 @@ static bool step(struct outlet *o, struct batch *b)
     int r;
 
     b->outlet = o;
-    b->n = b->seen = 0;
+    b->n = b->seen = b->expired = 0;
     b->last_seq = o->handed;
+    b->too_old_ms = INT64_MIN;
+    if (o->failures && !o->never_gives_up && o->handed == o->cursor)
+        b->too_old_ms = clock_utc_ms() - o->dispatch->give_up_ms;
     buf_clear(&b->text);
     r = store_alerts_after(o->dispatch->store, o->handed, BATCH_MAX, take, b);
     if (r < 0) {
@@ -212,6 +276,10 @@ static bool step(struct outlet *o, struct batch *b)
     if (!b->seen)
         return false;
     settle(b);
+    if (b->expired) {
+        give_up(o, b);
+        return true;
+    }
     if (!b->n) {
         o->handed = b->last_seq;
         return true;
@@ -380,6 +448,7 @@ static int outlet_open(struct outlet **out, struct dispatch *d,
     if (!o)
         return -ENOMEM;
     o->dispatch = d;
+    o->never_gives_up = !strcmp(want->type, "log");
     o->name = strdup(want->name);
     o->as = plan_key(want);
     if (o->name && o->as)
@@ -401,6 +470,17 @@ static bool fits(const struct outlet *o, const struct sink_options *want)
     return same;
 }
 
+static void place_at(struct outlet *o, const struct store_cursor *c)
+{
+    int64_t left = c->retry_ms - clock_utc_ms();
+
+    o->cursor = o->handed = o->saved = c->seq;
+    o->given = -1;
+    o->failures = c->failures > 0 ? (uint32_t)c->failures : 0;
+    if (o->failures && left > 0) /* the clock may have been set */
+        o->retry_ms = clock_mono_ms() + (left < ASKED_MAX_MS ? left : ASKED_MAX_MS);
+}
+
 /* Where a sink goes on: after what the store knows, or what the log itself shows,
  * whichever is further (a crash may have come between the line and the cursor). */
 static int place_cursor(struct outlet *o, struct store *store)
@@ -411,10 +491,28 @@ static int place_cursor(struct outlet *o, struct store *store)
     int r = store_cursor_read(store, o->name, &c);
     if (r < 0)
         return r;
-    o->cursor = c.seq > shown ? c.seq : shown;
-    o->handed = o->saved = o->cursor;
-    o->given = -1;
+    if (shown > c.seq)
+        c = (struct store_cursor){ .sink = c.sink, .seq = shown };
+    place_at(o, &c);
     return 0;
+}
+
+/* Cursors of sinks that are no longer asked for are dropped: one that comes back begins
+ * at its now, as a new one does.  Desktop notifications come and go with the session.
+ * `list` holds the others, each ended by '\n'. */
+static int put_names(struct buf *list, const struct sink_options *plan, size_t n,
+                     const struct config *c)
+{
+    for (size_t i = 0; i < n; i++)
+        (void)buf_printf(list, "%s\n", plan[i].name);
+    if (c->desktop == CONFIG_DESKTOP_AUTO)
+        (void)buf_puts(list, "desktop\n");
+    return list->error;
+}
+
+static int keep_cursors(struct store *s, void *names)
+{
+    return store_cursors_keep(s, buf_str(names));
 }
 
 int dispatch_new(struct dispatch **out, const struct config *config, struct store *store,
@@ -428,7 +526,16 @@ int dispatch_new(struct dispatch **out, const struct config *config, struct stor
         free(d);
         return -ENOMEM;
     }
+    struct buf names;
+
+    buf_init(&names, 1 << 20);
+    d->give_up_ms = config->give_up_s * 1000;
     int r = store_open(&d->store, config->state_dir, STORE_READ, why);
+    if (r == 0)
+        r = put_names(&names, plan, n, config);
+    if (r == 0)
+        r = keep_cursors(store, &names);
+    buf_free(&names);
     for (size_t i = 0; i < n && r >= 0; i++) {
         r = outlet_open(&d->outlet[d->n], d, &plan[i], why);
         if (r < 0)
@@ -440,7 +547,7 @@ int dispatch_new(struct dispatch **out, const struct config *config, struct stor
         r = shown > 0 ? store_seq_raise(store, shown) : 0;
         if (r >= 0)
             r = place_cursor(o, store);
-        struct store_cursor c = { .sink = o->name, .seq = o->cursor };
+        struct store_cursor c = cursor_of(o);
         if (r >= 0) /* at once, so that a crash does not make it a new sink again */
             r = store_commit(store, NULL, 0, &c, 1);
         if (r < 0)
@@ -462,9 +569,16 @@ int dispatch_start(struct dispatch *d, sd_event *event, struct writer *writer)
                             on_committed, d);
     for (size_t i = 0; i < d->n && r >= 0; i++) {
         r = listen_to(d->outlet[i]);
+        if (d->outlet[i]->retry_ms)
+            set_timer(d->outlet[i]);
         pump(d->outlet[i]);
     }
     return r;
+}
+
+static int raise_seq(struct store *s, void *seq)
+{
+    return store_seq_raise(s, *(const int64_t *)seq);
 }
 
 /* Find the outlet that serves `want` already, else open one. */
@@ -480,8 +594,14 @@ static int reuse_or_open(struct dispatch *d, struct outlet **to,
     int r = outlet_open(to, d, want, why);
     if (r < 0)
         return r;
-    r = place_cursor(*to, d->store);
-    (*to)->saved = -1; /* not in the store yet */
+    int64_t shown = (*to)->sink->ops->delivered((*to)->sink);
+    if (shown > 0 && d->writer) /* as at the start */
+        r = writer_call(d->writer, raise_seq, &shown);
+    if (r >= 0)
+        r = place_cursor(*to, d->store);
+    (*to)->saved = -1;   /* not in the store yet */
+    (*to)->failures = 0; /* one that was changed has luck of its own */
+    (*to)->retry_ms = 0;
     if (r >= 0)
         r = listen_to(*to);
     if (r < 0) {
@@ -498,6 +618,25 @@ static bool has(struct outlet *const *list, size_t n, const struct outlet *o)
         if (list[i] == o)
             return true;
     return false;
+}
+
+/* `o` is in the way of nobody any more: whoever comes after it under its name goes on
+ * where it ends. */
+static void retire(struct dispatch *d, struct outlet *o)
+{
+    struct outlet *heir = NULL;
+
+    for (size_t i = 0; i < d->n && !heir; i++)
+        if (!strcmp(d->outlet[i]->name, o->name))
+            heir = d->outlet[i];
+    see_progress(o);
+    if (heir && o->cursor > heir->cursor)
+        heir->cursor = heir->handed = o->cursor;
+    if (!heir && strcmp(o->name, "desktop") != 0) {
+        struct store_cursor gone = { .sink = o->name, .seq = -1 };
+        push_cursor(d->writer, &gone);
+    }
+    outlet_free(o, 500);
 }
 
 int dispatch_reload(struct dispatch *d, const struct config *config, struct buf *why)
@@ -527,9 +666,10 @@ int dispatch_reload(struct dispatch *d, const struct config *config, struct buf 
     }
     d->outlet = next;
     d->n = n;
+    d->give_up_ms = config->give_up_s * 1000;
     for (size_t i = 0; i < n_old; i++)
         if (!has(next, d->n, old[i]))
-            outlet_free(old[i], 500);
+            retire(d, old[i]);
     free(old);
     for (size_t i = 0; i < d->n; i++) {
         save_cursor(d->outlet[i]);

@@ -86,6 +86,12 @@ int store_cursor_read(struct store *s, const char *sink, struct store_cursor *ou
     return s->ops->cursor_read(s, sink, out);
 }
 
+int store_cursors_keep(struct store *s, struct str names)
+{
+    s->why[0] = '\0';
+    return s->ops->cursors_keep(s, names);
+}
+
 int store_alerts_after(struct store *s, int64_t after, size_t max, store_alert_fn *each,
                        void *ctx)
 {

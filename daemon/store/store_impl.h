@@ -16,6 +16,7 @@ struct store_ops {
     int64_t (*last_seq)(struct store *s);
     int (*seq_raise)(struct store *s, int64_t seq);
     int (*cursor_read)(struct store *s, const char *sink, struct store_cursor *out);
+    int (*cursors_keep)(struct store *s, struct str names);
     int (*alerts_after)(struct store *s, int64_t after, size_t max, store_alert_fn *each,
                         void *ctx);
     int (*alerts_latest)(struct store *s, size_t n, const struct store_filter *want,

@@ -94,6 +94,9 @@ static const char *const statement_sql[ST_COUNT] = {
         "INSERT INTO cursor (sink, seq, failures, retry_ms) VALUES (?1, ?2, ?3, ?4)"
         " ON CONFLICT (sink) DO UPDATE SET seq = excluded.seq,"
         " failures = excluded.failures, retry_ms = excluded.retry_ms",
+    [ST_CURSOR_DROP] = "DELETE FROM cursor WHERE sink = ?1",
+    [ST_CURSORS_KEEP] = "DELETE FROM cursor WHERE"
+                        " instr(char(10) || ?1, char(10) || sink || char(10)) = 0",
 };
 
 /* --- errors and statements --- */
@@ -269,15 +272,30 @@ static int cursor_read(struct store *base, const char *sink, struct store_cursor
 static int cursor_set(struct store_sqlite *s, const struct store_cursor *c)
 {
     int r = 0;
-    sqlite3_stmt *st = sqlite_statement(s, ST_CURSOR_SET, &r);
+    sqlite3_stmt *st =
+        sqlite_statement(s, c->seq < 0 ? ST_CURSOR_DROP : ST_CURSOR_SET, &r);
 
     if (!st)
         return r;
     sqlite_bind_str(st, 1, str_of(c->sink));
+    if (c->seq < 0)
+        return sqlite_run(s, st, "forgetting a cursor");
     sqlite3_bind_int64(st, 2, c->seq);
     sqlite3_bind_int(st, 3, c->failures);
     sqlite3_bind_int64(st, 4, c->retry_ms);
     return sqlite_run(s, st, "writing a cursor");
+}
+
+static int cursors_keep(struct store *base, struct str names)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_CURSORS_KEEP, &r);
+
+    if (!st)
+        return r;
+    sqlite_bind_str(st, 1, names);
+    return sqlite_run(s, st, "forgetting cursors");
 }
 
 /* In the transaction that is open, or one of its own. */
@@ -554,6 +572,7 @@ const struct store_ops store_sqlite_ops = {
     .last_seq = read_last_seq,
     .seq_raise = seq_raise,
     .cursor_read = cursor_read,
+    .cursors_keep = cursors_keep,
     .alerts_after = sqlite_alerts_after,
     .alerts_latest = sqlite_alerts_latest,
     .generation = generation,

@@ -30,6 +30,8 @@ enum statement { /* in the order of statement_sql[] */
                  ST_SEQ_FLOOR,
                  ST_CURSOR_GET,
                  ST_CURSOR_SET,
+                 ST_CURSOR_DROP,
+                 ST_CURSORS_KEEP,
                  ST_COUNT,
 };
 

@@ -19,3 +19,6 @@ $(B)/tests/bench_store: $(B)/tests/bench/bench_store.o $(LIB)
 bench-store: $(B)/tests/bench_store
 	@$< $(B)
 .PHONY: bench-store
+
+# test_dispatch brings a kind of sink of its own.
+$(B)/tests/test_dispatch: OWNLD += -Wl,--wrap=sink_type_find

@@ -134,6 +134,10 @@ static void has_the_documented_defaults(void **state)
     assert_int_equal(c->host_interval_ms, 1000);
     assert_false(c->host_interval_set);
     assert_int_equal(c->keep_seen_s, 90 * 86400);
+    assert_int_equal(c->keep_alerts_s, 365 * 86400);
+    assert_int_equal(c->give_up_s, 7 * 86400);
+    assert_int_equal(c->history_s, 30 * 86400);
+    assert_int_equal(c->history_bytes, 256 << 20);
     const struct config_feed *f = &c->feeds[0];
     assert_int_equal(f->interval_s, 900);
     assert_int_equal(f->min_interval_s, 60);
@@ -180,7 +184,8 @@ static void reads_every_key(void **state)
     loads(
         "[feedwatch]\nstate = /var/s ; comment\nlog = /l\nlog_format = json\n"
         "desktop = no\nworkers = 3\nmax_transfers = 7\nhost_connections = 4\n"
-        "host_interval = 250ms\nkeep_seen = 30d\ninterval = 10m\nmin_interval = 2m\n"
+        "host_interval = 250ms\nkeep_seen = 30d\nkeep_alerts = 2d\ngive_up = 1h\nhistory "
+        "= 0\nhistory_size = 2G\ninterval = 10m\nmin_interval = 2m\n"
         "max_interval = 2h\nfirst_run_max_age = 1d\ntimeout = 20s\nmax_bytes = 64K\n"
         "allow_private = yes\nuser_agent = tests/1 (+https://example.org/)\n"
         "[group:g]\ninterval = 20m\nuser_agent = group/1\ncharset = koi8-r\n"
@@ -203,6 +208,10 @@ static void reads_every_key(void **state)
     assert_int_equal(c->host_interval_ms, 250);
     assert_true(c->host_interval_set);
     assert_int_equal(c->keep_seen_s, 30 * 86400);
+    assert_int_equal(c->keep_alerts_s, 2 * 86400);
+    assert_int_equal(c->give_up_s, 3600);
+    assert_int_equal(c->history_s, 0);
+    assert_int_equal(c->history_bytes, 2LL << 30);
 
     const struct config_feed *a = &c->feeds[0], *b = &c->feeds[1];
     assert_string_equal(a->url, "http://127.0.0.1:8000/a");

@@ -207,6 +207,34 @@ static void leaves_foreign_files_alone(void **state)
     assert_null(sink);
 }
 
+/* What a feed wrote stands where the look back begins, and looks like a line of ours. */
+static void does_not_trust_the_rest_of_a_line(void **state)
+{
+    (void)state;
+    const size_t look = 1024 * 1024;
+    static const char forged[] = "{\"seq\":999,\"id\":1}";
+    char *title = malloc(3 * look);
+
+    assert_non_null(title);
+    opens();
+    assert_int_equal(deliver(1, 2), 2);
+    closes();
+    /* One long line, of which just the last `look` bytes, the forged part, are seen. */
+    FILE *f = fopen(path, "a");
+    assert_non_null(f);
+    memset(title, 'x', look);
+    fprintf(f, "2026-11-24T03:43:13.123Z #3 w [f] ");
+    fwrite(title, 1, look, f);
+    memset(title, 'y', look - sizeof forged);
+    fprintf(f, "%s%.*s\n", forged, (int)(look - sizeof forged), title);
+    fclose(f);
+    free(title);
+    opens();
+    assert_int_equal(delivered(), 3);
+    assert_int_equal(deliver(4, 4), 1);
+    closes();
+}
+
 static void follows_a_rename(void **state)
 {
     (void)state;
@@ -386,6 +414,7 @@ static const struct CMUnitTest tests[] = {
     T(goes_on_after_its_last_line),
     T(cuts_a_torn_line),
     T(leaves_foreign_files_alone),
+    T(does_not_trust_the_rest_of_a_line),
     T(follows_a_rename),
     T(prefers_the_newest_rotated_file),
     T(survives_deletion_and_copytruncate),
