@@ -58,6 +58,7 @@ static uint8_t settle(uint32_t *f, size_t n)
     for (size_t i = 0; i < n; i++)
         if (!kept || f[i] != f[kept - 1])
             f[kept++] = f[i];
+    memset(f + kept, 0, (n - kept) * sizeof *f);
     return (uint8_t)kept;
 }
 
