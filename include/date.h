@@ -12,6 +12,11 @@
  * untouched. */
 bool date_parse(struct str text, int64_t *utc_s);
 
+/* The same when the language of the text is known (a BCP 47 tag, or empty): it decides
+ * where the name of a month means different ones ("listopad": October in Croatian,
+ * November in Polish). */
+bool date_parse_in(struct str text, struct str lang, int64_t *utc_s);
+
 /* Size of the longest text that date_rfc3339 writes, with its NUL. */
 #define DATE_RFC3339_SIZE 32
 

@@ -72,7 +72,7 @@ static int on_item(void *ctx, const struct item *it, const struct feed_info *inf
 
     (void)info;
     (void)buf_putc(b, '{');
-    (void)json_member_str(b, "id", it->id);
+    (void)json_member_str(b, "id", it->id.n ? it->id : it->link);
     (void)json_member_str(b, "title", it->title);
     (void)json_member_str(b, "link", it->link);
     (void)json_member_str(b, "summary", it->summary);

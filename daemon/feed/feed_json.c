@@ -144,6 +144,7 @@ static const struct {
 static int take_item(struct feed_member *j, struct json_object *o)
 {
     struct feed_build *b = &j->p->item;
+    struct str lang;
 
     feed_build_clear(b);
     for (size_t i = 0; i < sizeof item_text / sizeof *item_text; i++)
@@ -153,8 +154,9 @@ static int take_item(struct feed_member *j, struct json_object *o)
     feed_build_link(b, FEED_LINK, 1, base_of(j), member_text(o, "external_url"));
     if (url_is_web(member_text(o, "id")))
         feed_build_link(b, FEED_LINK, 2, STR(""), member_text(o, "id"));
-    feed_build_time(b, FEED_PUBLISHED, 0, member_text(o, "date_published"));
-    feed_build_time(b, FEED_UPDATED, 0, member_text(o, "date_modified"));
+    lang = feed_parse_lang(j->p);
+    feed_build_time(b, FEED_PUBLISHED, 0, member_text(o, "date_published"), lang);
+    feed_build_time(b, FEED_UPDATED, 0, member_text(o, "date_modified"), lang);
     each(j, member(o, "authors"), item_author);
     each(j, member(o, "author"), item_author);
     each(j, member(o, "tags"), item_tag);

@@ -98,6 +98,8 @@ static int no_memory(struct feed_parse *p)
 
 static void refresh_info(struct feed_parse *p)
 {
+    if (p->info.format != FEED_FORMAT_ATOM03 && p->info.format != FEED_FORMAT_ATOM10)
+        feed_build_rebase(&p->feed, FEED_LINK, feed_build_get(&p->feed, FEED_SELF));
     p->info.title = feed_build_plain(&p->feed, FEED_TITLE, 0);
     p->info.link = feed_build_get(&p->feed, FEED_LINK);
     p->info.lang = feed_build_get(&p->feed, FEED_LANG);
@@ -106,6 +108,13 @@ static void refresh_info(struct feed_parse *p)
     p->info.new_url = feed_build_get(&p->feed, FEED_NEW_URL);
     p->info.alternate = buf_str(&p->alternate);
     p->feed_changed = false;
+}
+
+struct str feed_parse_lang(const struct feed_parse *p)
+{
+    struct str lang = feed_build_get(&p->item, FEED_LANG);
+
+    return lang.n ? lang : feed_build_get(&p->feed, FEED_LANG);
 }
 
 int feed_parse_deliver(struct feed_parse *p)

@@ -63,7 +63,9 @@ void feed_build_clear(struct feed_build *b)
 
 bool feed_build_wants(const struct feed_build *b, enum feed_field f, unsigned rank)
 {
-    return rank < b->slot[f].rank;
+    unsigned have = b->slot[f].rank;
+
+    return rank < have || (rank == have && f == FEED_LINK && b->last_link);
 }
 
 void feed_build_add(struct feed_build *b, const char *s, size_t n)
@@ -144,7 +146,7 @@ void feed_build_take(struct feed_build *b, enum feed_field f, unsigned rank,
         b->scratch.s[b->scratch.n] = '\0';
         b->scratch_cut = true;
     }
-    if (b->scratch.n && rank < slot->rank) {
+    if (b->scratch.n && feed_build_wants(b, f, rank)) {
         swap(b, slot, &rank, &form);
         slot->cut = b->scratch_cut;
     }
@@ -168,11 +170,12 @@ void feed_build_set(struct feed_build *b, enum feed_field f, unsigned rank,
 }
 
 void feed_build_time(struct feed_build *b, enum feed_time t, unsigned rank,
-                     struct str text)
+                     struct str text, struct str lang)
 {
     int64_t s;
 
-    if (rank < b->time_rank[t] && date_parse(str_trim(text), &s)) {
+    if (rank <= b->time_rank[t] && rank < FEED_NO_RANK &&
+        date_parse_in(str_trim(text), lang, &s)) {
         b->time_s[t] = s;
         b->time_rank[t] = rank;
     }
@@ -253,6 +256,18 @@ void feed_build_link(struct feed_build *b, enum feed_field f, unsigned rank,
         return;
     if (resolve(b, base, ref))
         feed_build_take(b, f, rank, FEED_FORM_TEXT);
+    buf_clear(&b->scratch);
+}
+
+void feed_build_rebase(struct feed_build *b, enum feed_field f, struct str base)
+{
+    struct feed_slot *slot = &b->slot[f];
+
+    if (slot->rank == FEED_NO_RANK || !url_is_web(base) ||
+        url_is_web(buf_str(&slot->raw)))
+        return;
+    if (resolve(b, base, buf_str(&slot->raw)))
+        swap(b, slot, &slot->rank, &slot->form);
     buf_clear(&b->scratch);
 }
 

@@ -51,7 +51,8 @@ struct feed_build { /* zero-initialise, then feed_build_init */
     struct buf plain[3]; /* title, summary, content as plain text */
     size_t max_text;
     bool scratch_cut, no_alt;
-    int error; /* 0 or -ENOMEM; sticky */
+    bool last_link; /* RSS allows a channel one link: of equal ones the last stands */
+    int error;      /* 0 or -ENOMEM; sticky */
 };
 
 void feed_build_init(struct feed_build *b, size_t max_text);
@@ -72,8 +73,10 @@ void feed_build_take(struct feed_build *b, enum feed_field f, unsigned rank,
 void feed_build_set(struct feed_build *b, enum feed_field f, unsigned rank,
                     enum feed_form form, struct str s);
 
+/* `lang`: of the text, where that is known. */
+/* Of times of the same rank the last stands. */
 void feed_build_time(struct feed_build *b, enum feed_time t, unsigned rank,
-                     struct str text);
+                     struct str text, struct str lang);
 
 /* Append to a list unless blank or there already. */
 void feed_build_list(struct feed_build *b, enum feed_list_kind k, struct str s);
@@ -81,6 +84,8 @@ void feed_build_list(struct feed_build *b, enum feed_list_kind k, struct str s);
 /* The absolute form of `ref`, if it is a web address, as a piece for `f`. */
 void feed_build_link(struct feed_build *b, enum feed_field f, unsigned rank,
                      struct str base, struct str ref);
+/* A link that was taken before any base was known: make it absolute after all. */
+void feed_build_rebase(struct feed_build *b, enum feed_field f, struct str base);
 void feed_build_enclosure(struct feed_build *b, struct str base, struct str ref);
 
 struct str feed_build_get(const struct feed_build *b, enum feed_field f);

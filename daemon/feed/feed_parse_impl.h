@@ -40,6 +40,9 @@ struct feed_parse {
 int feed_parse_end(struct feed_parse *p, enum feed_status status, const char *why, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The language of the item in p->item as far as it is known by now. */
+struct str feed_parse_lang(const struct feed_parse *p);
+
 /* The item in p->item is whole: hand it out and clear it.  0 or -ECANCELED. */
 int feed_parse_deliver(struct feed_parse *p);
 

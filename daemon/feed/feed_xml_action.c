@@ -220,7 +220,8 @@ static void start_link(struct feed_member *x, struct xml_frame *f,
     }
     if (rel.n == 0 || has_word(rel, "alternate")) {
         bool html = is_type(type, "text/html", "application/xhtml+xml");
-        unsigned more = html ? rel.n == 0 : type.n == 0 ? 1 : 3;
+        bool bare = type.n == 0 && rel.n == 0 && (rule->ns & NS_RSS);
+        unsigned more = bare ? 0 : html ? rel.n == 0 : type.n == 0 ? 1 : 3;
         feed_build_link(b, FEED_LINK, rule->rank + more, base, href);
     } else if (has_word(rel, "enclosure") && x->in_item) {
         feed_build_enclosure(b, base, href);
@@ -294,7 +295,8 @@ static void start_item(struct feed_member *x, struct xml_frame *f, const char **
     href = attribute(atts, "href"); /* CDF */
     if (href.n)
         feed_build_link(b, FEED_LINK, 2, xml_base(x), href);
-    feed_build_time(b, FEED_UPDATED, 5, attribute(atts, "lastmod"));
+    feed_build_time(b, FEED_UPDATED, 5, attribute(atts, "lastmod"),
+                    feed_parse_lang(x->p));
 }
 
 static void inherit_authors(struct feed_member *x)
@@ -332,6 +334,7 @@ static void start_feed(struct feed_member *x, struct xml_frame *f, enum xml_act 
 
     f->place = PLACE_FEED;
     x->seen_feed = true;
+    x->p->feed.last_link = !x->atom;
     if (f->lang_n)
         feed_build_set(build_of(x), FEED_LANG, 0, FEED_FORM_TEXT,
                        (struct str){ x->arena.s + f->lang_off, f->lang_n });
@@ -339,6 +342,7 @@ static void start_feed(struct feed_member *x, struct xml_frame *f, enum xml_act 
         set_format(x, FEED_FORMAT_RSS10);
     } else if (act == ACT_ATOM) {
         x->atom = true;
+        x->p->feed.last_link = false;
         set_format(x, (ns & NS_ATOM03) || begins_nocase(version, "0.")
                           ? FEED_FORMAT_ATOM03
                           : FEED_FORMAT_ATOM10);
@@ -578,10 +582,10 @@ void xml_action_capture_end(struct feed_member *x)
         end_guid(b, &c);
         break;
     case ACT_PUBLISHED:
-        feed_build_time(b, FEED_PUBLISHED, c.rule->rank, text);
+        feed_build_time(b, FEED_PUBLISHED, c.rule->rank, text, feed_parse_lang(x->p));
         break;
     case ACT_UPDATED:
-        feed_build_time(b, FEED_UPDATED, c.rule->rank, text);
+        feed_build_time(b, FEED_UPDATED, c.rule->rank, text, feed_parse_lang(x->p));
         break;
     case ACT_NAME:
         (void)buf_put_str(&x->person_name, text);

@@ -21,13 +21,22 @@ const char *xml_attribute(const char **atts, const char *local)
     return NULL;
 }
 
+/* RFC 3986, 5.1: xml:base, else where the document came from.  RSS has nothing of its own
+ * to say what the base is; readers take the channel's link, and the feed's own address
+ * when nothing else is known. */
 struct str xml_base(const struct feed_member *x)
 {
     const struct xml_frame *f = x->depth ? &x->stack[x->depth - 1] : NULL;
+    const struct feed_build *feed = &x->p->feed;
+    struct str url = buf_str(&x->p->url), self = feed_build_get(feed, FEED_SELF);
 
     if (f && f->base_n)
         return (struct str){ x->arena.s + f->base_off, f->base_n };
-    return buf_str(&x->p->url);
+    if (x->atom)
+        return url;
+    if (x->in_item && url_is_web(feed_build_get(feed, FEED_LINK)))
+        return feed_build_get(feed, FEED_LINK);
+    return url.n || !url_is_web(self) ? url : self;
 }
 
 /* --- names ----------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include "charset_name.h"
 #include "charset_utf8.h"
 #include "utf8.h"
+#include "windows_1252.h"
 
 enum {
     HEAD_MAX = 1024, /* how far we look for an XML declaration */
@@ -297,7 +298,7 @@ static int push_latin(struct charset *c, const char *s, size_t n)
         if (b < 0x80) {
             out[k++] = (char)b;
         } else {
-            k += utf8_put(out + k, charset_cp1252(b));
+            k += utf8_put(out + k, windows_1252(b));
         }
         if (k > sizeof out - 4) {
             int r = to_utf8(c, out, k);

@@ -74,19 +74,6 @@ static const struct {
     { "utf-32le", "utf-32le", "UTF-32LE", CHARSET_WIDE },
 };
 
-/* windows-1252 0x80..0x9F; the five holes stay C1 controls, as browsers have it. */
-static const unsigned short cp1252[32] = {
-    0x20AC, 0x81,   0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
-    0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,   0x017D, 0x8F,
-    0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
-    0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D,   0x017E, 0x0178,
-};
-
-unsigned charset_cp1252(unsigned char b)
-{
-    return b >= 0x80 && b < 0xA0 ? cp1252[b - 0x80] : b;
-}
-
 /* Only what a registered name can hold: nothing that iconv_open takes as an option or a
  * path. */
 static bool copy_label(struct str label, char out[48])

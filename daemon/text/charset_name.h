@@ -16,7 +16,4 @@ enum charset_kind {
  * iconv and the kind; false for a label that nobody knows. */
 bool charset_lookup(struct str label, char canonical[48], char iconv_name[48],
                     enum charset_kind *kind);
-
-/* The code point of byte `b` (0x80..0xFF) in windows-1252 as the web reads it. */
-unsigned charset_cp1252(unsigned char b);
 #endif

@@ -2,8 +2,8 @@
 #include "charset_utf8.h"
 
 #include <stdint.h>
-#include "charset_name.h"
 #include "utf8.h"
+#include "windows_1252.h"
 
 /* How long the sequence that `b` starts would be; 0: it starts none. */
 static size_t wanted(unsigned char b)
@@ -108,7 +108,7 @@ static size_t mend(const unsigned char *s, size_t n, char out[4], size_t *n_out)
     }
     uint32_t cp = utf8_get((const char *)s, n, &len);
     if (cp == UTF8_BAD) {
-        *n_out = utf8_put(out, charset_cp1252(s[0]));
+        *n_out = utf8_put(out, windows_1252(s[0]));
         return 1;
     }
     *n_out = utf8_put(out, cp == 0xFFFE || cp == 0xFFFF ? 0xFFFD : cp);

@@ -6,6 +6,8 @@
 
 #define DAY_S 86400
 #define OFFSET_MAX_S (24 * 3600)
+/* 0001-01-01 is what Go and .NET write for "no date". */
+#define YEAR_FIRST 2
 
 /* Counted in eras of 400 years that start in March, so that the leap day comes last. */
 int64_t date_days(int64_t year, int64_t month, int64_t day)
@@ -38,7 +40,7 @@ bool date_count(const struct date_parts *p, int64_t *utc_s)
 {
     bool midnight = p->hour == 24 && p->minute == 0 && p->second == 0;
 
-    if (!date_day_exists(p->year, p->month, p->day))
+    if (p->year < YEAR_FIRST || !date_day_exists(p->year, p->month, p->day))
         return false;
     if (p->hour < 0 || (p->hour > 23 && !midnight) || p->minute < 0 || p->minute > 59 ||
         p->second < 0 || p->second > 60)
@@ -142,11 +144,16 @@ static bool parse_rfc1123(struct str t, int64_t *utc_s)
     return date_count(&p, utc_s);
 }
 
-bool date_parse(struct str text, int64_t *utc_s)
+bool date_parse_in(struct str text, struct str lang, int64_t *utc_s)
 {
     text = str_trim(text);
     return parse_rfc3339(text, utc_s) || parse_rfc1123(text, utc_s) ||
-           date_parse_loose(text, utc_s);
+           date_parse_loose(text, lang, utc_s);
+}
+
+bool date_parse(struct str text, int64_t *utc_s)
+{
+    return date_parse_in(text, (struct str){ 0 }, utc_s);
 }
 
 struct date_parts date_civil(int64_t days)

@@ -69,10 +69,40 @@ static bool named_month(const struct date_scan *d, struct day *to, int month)
 /* Does the day fall on the weekday that the text names? */
 static bool on_named_weekday(const struct date_scan *d, const struct day *day)
 {
-    int weekday = d->weekday < 0 && d->soft_month ? d->soft_weekday : d->weekday;
+    int weekday = !d->weekday && d->soft_month ? d->soft_weekday : d->weekday;
 
-    return weekday >= 0 &&
-           weekday == date_weekday(date_days(day->year, day->month, day->day));
+    return weekday >> date_weekday(date_days(day->year, day->month, day->day)) & 1;
+}
+
+static bool language_is(struct str lang, const char *code)
+{
+    return lang.n >= 2 && (lang.s[0] | 0x20) == code[0] &&
+           (lang.s[1] | 0x20) == code[1] &&
+           (lang.n == 2 || lang.s[2] == '-' || lang.s[2] == '_');
+}
+
+/* A name that is one month in Croatian and the next one in Polish or Czech: the weekday
+ * tells them apart (none of the three has 28 days), and the language of the feed does.
+ * What neither decides is not known; nor is it when they disagree. */
+static bool slavic_month(const struct date_scan *d, struct str lang, struct day *to)
+{
+    bool south =
+        language_is(lang, "hr") || language_is(lang, "bs") || language_is(lang, "sh");
+    bool west = language_is(lang, "pl") || language_is(lang, "cs");
+    struct day one, next;
+    bool is_one = named_month(d, &one, d->slavic);
+    bool is_next = named_month(d, &next, d->slavic + 1);
+    bool fits_one = is_one && on_named_weekday(d, &one);
+    bool fits_next = is_next && on_named_weekday(d, &next);
+
+    if (fits_one != fits_next) {
+        is_one = fits_one;
+        is_next = fits_next;
+    }
+    is_one = is_one && !west;
+    is_next = is_next && !south;
+    *to = is_one ? one : next;
+    return is_one != is_next;
 }
 
 /* Numbers a and b are day and month in an order that is not known, the year last.  With
@@ -160,7 +190,7 @@ static bool one_number(const struct date_scan *d, struct day *to)
     }
 }
 
-static bool find_day(const struct date_scan *d, struct day *to)
+static bool find_day(const struct date_scan *d, struct str lang, struct day *to)
 {
     bool soft = d->soft_month && !d->month && d->nums < 3;
     int month = soft ? d->soft_month : d->month, year;
@@ -176,6 +206,8 @@ static bool find_day(const struct date_scan *d, struct day *to)
         return !month && d->nums == 1 && d->num[0].digits == 4 &&
                full_year(&d->num[0], &year) &&
                day_of_week(to, year, d->week, d->week_day);
+    if (d->slavic)
+        return !d->month && slavic_month(d, lang, to);
     if (month)
         return named_month(d, to, month);
     if (d->day_mark >= 0)
@@ -237,15 +269,15 @@ static bool bare_number(const struct date_scan *d, int64_t *utc_s)
     return date_count(&p, utc_s);
 }
 
-static bool resolve(const struct date_scan *d, int64_t *utc_s)
+static bool resolve(const struct date_scan *d, struct str lang, int64_t *utc_s)
 {
     struct day day;
     int hour;
 
     if (d->nums == 1 && d->num[0].digits >= 9 && !d->has_time && !d->month &&
-        !d->soft_month)
+        !d->soft_month && !d->slavic)
         return bare_number(d, utc_s);
-    if (!find_day(d, &day) || !find_hour(d, &hour))
+    if (!find_day(d, lang, &day) || !find_hour(d, &hour))
         return false;
     struct date_parts p = { day.year,  day.month, day.day,       hour,
                             d->minute, d->second, DATE_NO_OFFSET };
@@ -253,12 +285,12 @@ static bool resolve(const struct date_scan *d, int64_t *utc_s)
     return date_count(&p, utc_s);
 }
 
-bool date_parse_loose(struct str text, int64_t *utc_s)
+bool date_parse_loose(struct str text, struct str lang, int64_t *utc_s)
 {
     char folded[160];
     struct date_scan d;
     int n = text.n > 2 * sizeof folded ? -1 : date_fold(text, folded, sizeof folded);
 
     return n > 1 && date_scan(&d, (struct str){ folded, (size_t)n }) &&
-           resolve(&d, utc_s);
+           resolve(&d, lang, utc_s);
 }

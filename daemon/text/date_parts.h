@@ -37,7 +37,8 @@ bool date_count(const struct date_parts *p, int64_t *utc_s);
 enum date_word_kind {
     DATE_NONE,
     DATE_MONTH,   /* value: 1..12 */
-    DATE_WEEKDAY, /* value: 0 Sunday .. 6 Saturday */
+    DATE_WEEKDAY, /* value: bit 0 Sunday .. bit 6 Saturday; several: not known which */
+    DATE_SLAVIC,  /* value: 1..12 in Croatian, the month behind it in Polish or Czech */
     DATE_AM,
     DATE_PM,
     DATE_YEAR, /* these six mark the number before them */
@@ -97,8 +98,9 @@ struct date_scan {
     bool after_offset;                   /* ... was a numeric offset */
     bool lead_dash;                      /* ISO 8601:1988: the century left out */
     int month;                           /* from a word */
+    int slavic;                          /* from a word that means it or the next one */
     int soft_month, soft_weekday;        /* from a word that may be either */
-    int weekday;                         /* -1: none */
+    int weekday;                         /* bits; 0: none */
     int year_mark, month_mark, day_mark; /* numbers with a marker; -1: none */
     int day_of_year;                     /* 0: none */
     int week, week_day;                  /* ISO 8601 week; 0: none */
@@ -115,5 +117,5 @@ struct date_scan {
 bool date_scan(struct date_scan *d, struct str folded);
 
 /* date_loose.c: everything but the two common forms, which date_parse reads itself. */
-bool date_parse_loose(struct str text, int64_t *utc_s);
+bool date_parse_loose(struct str text, struct str lang, int64_t *utc_s);
 #endif

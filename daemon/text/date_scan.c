@@ -156,7 +156,7 @@ static bool set_month(struct date_scan *d, int month)
  * words the first is the weekday. */
 static bool set_soft_month(struct date_scan *d, int month, int weekday)
 {
-    if (d->soft_month && d->weekday < 0)
+    if (d->soft_month && !d->weekday)
         d->weekday = d->soft_weekday;
     d->soft_month = month;
     d->soft_weekday = weekday;
@@ -216,8 +216,11 @@ static bool apply(struct date_scan *d, enum date_word_kind kind, int value)
     case DATE_MONTH:
         return set_month(d, value);
     case DATE_WEEKDAY:
-        d->weekday = d->weekday < 0 ? value : d->weekday;
+        d->weekday = d->weekday ? d->weekday : value;
         return true;
+    case DATE_SLAVIC:
+        d->slavic = d->slavic ? d->slavic : value;
+        return d->slavic == value;
     case DATE_AM:
     case DATE_PM:
         return set_half(d, kind);
@@ -260,7 +263,7 @@ static bool fits(const struct date_scan *d, enum date_word_kind kind)
     case DATE_DAY:
         return d->after_number;
     case DATE_WEEKDAY:
-        return d->weekday < 0 && !d->after_number;
+        return !d->weekday && !d->after_number;
     default:
         return true;
     }
@@ -429,7 +432,6 @@ bool date_scan(struct date_scan *d, struct str folded)
 {
     *d = (struct date_scan){ .s = folded.s,
                              .n = folded.n,
-                             .weekday = -1,
                              .year_mark = -1,
                              .month_mark = -1,
                              .day_mark = -1,

@@ -102,10 +102,14 @@ def words(out, path, place):
                 implies[name] = int(value)
                 continue
             known = meanings.setdefault(name, {})
+            if kind == "weekday":  # bits: a word may be several in as many languages
+                known[kind] = known.get(kind, 0) | 1 << int(value)
+                continue
             if known.setdefault(kind, int(value)) != int(value):
                 sys.exit(f"{path}: {name}: {kind} {known[kind]} or {value}?")
-            if len(known) > 2:
-                sys.exit(f"{path}: {name}: more than two meanings: {known}")
+    for name, known in meanings.items():
+        if len(known) > 2:
+            sys.exit(f"{path}: {name}: more than two meanings: {known}")
     names = sorted(meanings, key=lambda name: name.encode())
     sizes = [len(name.encode()) for name in names]
     out.write("#define WORD_MAX %d\n" % max(sizes))

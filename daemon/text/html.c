@@ -283,7 +283,8 @@ static bool only_slash(const struct html *h, size_t i)
 }
 
 /* Of a tag whose name no element has: what looks like markup all the same goes, the rest
- * is text ("List<String>", "<ann@example.org>").  Its '>', or n. */
+ * is text ("List<String>", "<ann@example.org>").  In the strict pass only a custom
+ * element's name will do: what was escaped was meant to be seen.  Its '>', or n. */
 static size_t unknown_tag_end(const struct html *h, const struct tag_at *t)
 {
     bool custom = is_custom_name(t->name);
@@ -293,7 +294,7 @@ static size_t unknown_tag_end(const struct html *h, const struct tag_at *t)
         i++;
     if (i == h->n || h->s[i] == '<')
         return h->n;
-    return custom || attribute_follows(h, t->after_name, i) ? i : h->n;
+    return custom || (!h->strict && attribute_follows(h, t->after_name, i)) ? i : h->n;
 }
 
 /* The '>' of a tag whose name is an element's, or n.  In the strict pass what follows the
@@ -306,12 +307,17 @@ static size_t known_tag_end(struct html *h, const struct tag_at *t)
     return tag_end(h, t->after_name);
 }
 
-/* A known tag that the text's end cuts off ("<a href=..."): is the rest part of it? */
+/* A known tag that the text's end cuts off ("<a href=..."): is the rest part of it?  Not
+ * where nothing of a value was begun. */
 static bool is_cut_tag(const struct html *h, const struct tag_at *t)
 {
     size_t i = t->after_name, rest = h->n - i;
 
     if (h->strict || !t->flags || rest > 4096 || (rest && memchr(h->s + i, '<', rest)))
+        return false;
+    while (rest && html_is_space(h->s[i + rest - 1]))
+        rest--;
+    if (rest && h->s[i + rest - 1] == '=')
         return false;
     return t->closing || (rest && only_slash(h, i)) || attribute_follows(h, i, h->n);
 }

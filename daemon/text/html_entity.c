@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include "utf8.h"
+#include "windows_1252.h"
 
 struct entity {
     unsigned short name; /* where it starts in entity_names */
@@ -61,19 +62,11 @@ static struct html_reference named(struct str s, bool closed)
     return (struct html_reference){ 0 };
 }
 
-/* References to 0x80..0x9F mean windows-1252 (HTML standard, 13.2.5.80); 0 stays as it
- * is. */
-static const unsigned short windows_1252[32] = {
-    0x20AC, 0,      0x201A, 0x192,  0x201E, 0x2026, 0x2020, 0x2021,
-    0x2C6,  0x2030, 0x160,  0x2039, 0x152,  0,      0x17D,  0,
-    0,      0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
-    0x2DC,  0x2122, 0x161,  0x203A, 0x153,  0,      0x17E,  0x178,
-};
-
+/* References to 0x80..0x9F mean windows-1252 (HTML standard, 13.2.5.80). */
 static void put_code_point(struct html_reference *r, uint32_t c)
 {
-    if (c >= 0x80 && c <= 0x9F && windows_1252[c - 0x80])
-        c = windows_1252[c - 0x80];
+    if (c >= 0x80 && c <= 0x9F)
+        c = windows_1252((unsigned char)c);
     if (c == 0 || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
         c = 0xFFFD;
     r->n = (unsigned char)(r->n + utf8_put(r->utf8 + r->n, c));

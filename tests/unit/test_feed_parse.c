@@ -14,7 +14,8 @@ struct run {
     struct feed_parse_result result;
     struct buf out; /* a line an item */
     size_t items;
-    int stop_at; /* item number, 0: never */
+    int64_t published_s; /* of the last item */
+    int stop_at;         /* item number, 0: never */
 };
 
 static void put(struct buf *b, const char *name, struct str s)
@@ -44,6 +45,7 @@ static int on_item(void *ctx, const struct item *it, const struct feed_info *inf
     for (size_t i = 0; i < it->n_enclosures; i++)
         put(b, "enclosure", it->enclosures[i]);
     (void)buf_puts(b, "\n");
+    r->published_s = it->published_s;
     return ++r->items == (size_t)r->stop_at;
 }
 
@@ -147,6 +149,128 @@ static void ranks_do_not_depend_on_order(void **state)
            "<item><title>T</title><dc:title>no</dc:title></item>"
            "<item><title> </title><dc:title>D</dc:title></item></channel></rss>",
            "title=T \ntitle=T \ntitle=D \n", FEED_WHOLE, 0);
+}
+
+/* A feed, its items, no address of its own or one. */
+static void expect_from(const char *url, const char *doc, const char *items,
+                        const char *link)
+{
+    struct run r = { .opt.url = str_of(url) };
+    struct feed_parse *p;
+
+    parse(&r, doc);
+    assert_string_equal(r.out.s ? r.out.s : "", items);
+    buf_free(&r.out);
+    p = begin(&r);
+    assert_int_equal(feed_parse_push(p, doc, strlen(doc)), 0);
+    feed_parse_finish(p, &r.result);
+    assert_string_equal(feed_parse_info(p)->link.s ? feed_parse_info(p)->link.s : "",
+                        link);
+    feed_parse_free(p);
+    buf_free(&r.out);
+}
+
+#define SELF                                                                             \
+    "<a:link xmlns:a='http://www.w3.org/2005/Atom' rel='self' "                          \
+    "href='http://self.org/f'/>"
+
+static void finds_the_base_of_links(void **state)
+{
+    (void)state;
+    /* RSS: xml:base, the channel's link, the document's address, its own name for it */
+    expect_from("http://doc.org/a/",
+                "<rss><channel><link>http://home.org/b/</link>"
+                "<item><link>x</link></item></channel></rss>",
+                "link=http://home.org/b/x \n", "http://home.org/b/");
+    expect_from(
+        "http://doc.org/a/",
+        "<rss xml:base='http://base.org/c/'><channel>"
+        "<link>http://home.org/b/</link><item><link>x</link></item></channel></rss>",
+        "link=http://base.org/c/x \n", "http://home.org/b/");
+    expect_from("http://doc.org/a/",
+                "<rss><channel><link>../b/</link>" SELF
+                "<item><link>x</link></item></channel></rss>",
+                "link=http://doc.org/b/x \n", "http://doc.org/b/");
+    expect_from("http://doc.org/a/",
+                "<rss><channel><item><link>x</link></item></channel>"
+                "</rss>",
+                "link=http://doc.org/a/x \n", "");
+    expect_from("", "<rss><channel>" SELF "<item><link>/x</link></item></channel></rss>",
+                "link=http://self.org/x \n", "http://self.org/f");
+    expect_from("",
+                "<rss><channel><link>/b/</link>" SELF "<item><link>x</link></item>"
+                "</channel></rss>",
+                "link=http://self.org/x \n", "http://self.org/b/");
+    expect_from("", "<rss><channel><item><link>/x</link></item></channel></rss>",
+                "link=/x \n", "");
+    /* Atom: xml:base and the document's address only */
+    expect_from("http://doc.org/a/",
+                "<feed xmlns='http://www.w3.org/2005/Atom'>"
+                "<link href='http://home.org/b/'/><entry><link href='x'/></entry></feed>",
+                "link=http://doc.org/a/x \n", "http://home.org/b/");
+    expect_from(
+        "",
+        "<feed xmlns='http://www.w3.org/2005/Atom'>" SELF
+        "<link href='http://home.org/b/'/><entry><link href='/x'/></entry></feed>",
+        "link=/x \n", "http://home.org/b/");
+}
+
+static void chooses_among_equals(void **state)
+{
+    (void)state;
+    expect_from("",
+                "<rss><channel><link>http://e.org/1</link><link>http://e.org/2</link>"
+                "<link href='http://e.org/3'/><item><link>http://e.org/a</link>"
+                "<link>http://e.org/b</link></item></channel></rss>",
+                "link=http://e.org/a \n", "http://e.org/3");
+    expect_from("",
+                "<rss xmlns:f='http://rssnamespace.org/feedburner/ext/1.0'><channel>"
+                "<item><f:origLink>http://e.org/o</f:origLink><link>http://e.org/a</link>"
+                "</item><item><f:origLink>http://e.org/o</f:origLink>"
+                "<guid>http://e.org/g</guid></item></channel></rss>",
+                "link=http://e.org/a \nid=http://e.org/g link=http://e.org/o \n", "");
+}
+
+/* Times: of equals the last; the language of the feed or item tells what a month is. */
+static void reads_times(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *doc;
+        long long published;
+    } rows[] = {
+        { "<rss><channel><item><pubDate>1 Jan 1971 00:00 GMT</pubDate>"
+          "<pubDate>1 Jan 1970 00:00:07 GMT</pubDate></item></channel></rss>",
+          7 },
+        { "<rss><channel><item><pubDate>1 Jan 1971 00:00 GMT</pubDate>"
+          "<pubDate>soon</pubDate></item></channel></rss>",
+          31536000 },
+        { "<rss><channel><item><pubDate>0001-01-01T00:00:00Z</pubDate></item></channel>"
+          "</rss>",
+          0 },
+        { "<rss><channel><language>hr</language><item><pubDate>1 lis 1970</pubDate>"
+          "</item></channel></rss>",
+          23587200 },
+        { "<rss><channel><language>pl</language><item><pubDate>1 lis 1970</pubDate>"
+          "</item></channel></rss>",
+          26265600 },
+        { "<rss xml:lang='pl'><channel><item xml:lang='hr'><pubDate>1 lis 1970</pubDate>"
+          "</item></channel></rss>",
+          23587200 },
+        { "<rss><channel><item><pubDate>1 lis 1970</pubDate></item></channel></rss>", 0 },
+        { "{\"version\":\"https://jsonfeed.org/version/1.1\",\"language\":\"hr\","
+          "\"items\":[{\"id\":\"1\",\"date_published\":\"1 lis 1970\"}]}",
+          23587200 },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct run r = { 0 };
+        parse(&r, rows[i].doc);
+        assert_int_equal(r.items, 1);
+        assert_int_equal(r.published_s == ITEM_NO_TIME ? 0 : r.published_s,
+                         rows[i].published);
+        buf_free(&r.out);
+    }
 }
 
 static void reads_json(void **state)
@@ -463,6 +587,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(reads_atom),
     cmocka_unit_test(reads_rdf_and_wrong_namespaces),
     cmocka_unit_test(ranks_do_not_depend_on_order),
+    cmocka_unit_test(finds_the_base_of_links),
+    cmocka_unit_test(chooses_among_equals),
+    cmocka_unit_test(reads_times),
     cmocka_unit_test(reads_json),
     cmocka_unit_test(mends_small_things),
     cmocka_unit_test(mends_nesting),
