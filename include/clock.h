@@ -9,6 +9,9 @@
  * (CLOCK_BOOTTIME). */
 int64_t clock_mono_ms(void);
 
+/* Nanoseconds since an arbitrary start, for measuring how long something took. */
+int64_t clock_mono_ns(void);
+
 /* Milliseconds since 1970-01-01T00:00:00Z; may jump when the clock is set. */
 int64_t clock_utc_ms(void);
 

@@ -4,7 +4,10 @@
  * without NOTIFY_SOCKET.  Source: sd_notify(3), sd_event_set_watchdog(3). */
 #include <systemd/sd-event.h>
 
-/* Feed the watchdog from `event` if systemd asked for it.  0 or -errno. */
+/* From `event`, check that every thread with a pulse moves: as long as they do, feed the
+ * watchdog if systemd asked for it; when one does not, say so in the log, once, and feed
+ * it no more.  Sets the period of the pulses, so call it before threads begin.  0 or
+ * -errno. */
 int supervise_watchdog(sd_event *event);
 
 void supervise_ready(const char *status_fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -15,6 +15,15 @@ int64_t clock_mono_ms(void)
     return read_ms(CLOCK_BOOTTIME);
 }
 
+int64_t clock_mono_ns(void)
+{
+    struct timespec t;
+
+    if (clock_gettime(CLOCK_MONOTONIC, &t) < 0)
+        return 0;
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 int64_t clock_utc_ms(void)
 {
     return read_ms(CLOCK_REALTIME);

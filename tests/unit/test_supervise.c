@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include "clock.h"
+#include "pulse.h"
 #include "supervise.h"
 
 static int fd = -1;
@@ -96,6 +98,46 @@ static void feeds_the_watchdog(void **state)
     sd_event_unref(event);
 }
 
+static int pings_in(sd_event *event, int64_t ms)
+{
+    int pings = 0;
+
+    for (int64_t end = clock_mono_ms() + ms; clock_mono_ms() < end;) {
+        sd_event_run(event, 20000);
+        for (const char *m; *(m = heard());)
+            pings += strcmp(m, "WATCHDOG=1") == 0;
+    }
+    return pings;
+}
+
+static void starves_the_watchdog_while_a_thread_stands(void **state)
+{
+    (void)state;
+    sd_event *event = NULL;
+    struct pulse *stands, *waits;
+    char pid[16];
+
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    setenv("WATCHDOG_PID", pid, 1);
+    setenv("WATCHDOG_USEC", "160000", 1);
+    assert_int_equal(sd_event_new(&event), 0);
+    assert_int_equal(supervise_watchdog(event), 0);
+    assert_int_equal(pulse_period_ms(), 20);
+    assert_int_equal(pulse_new(&stands, "stands"), 0);
+    assert_int_equal(pulse_new(&waits, "waits"), 0);
+    pulse_beat(stands, 10000);
+    pulse_beat(waits, PULSE_WAITS);
+    assert_true(pings_in(event, 200) > 3); /* a deadline that is far is no stall */
+    pulse_beat(stands, 10);
+    (void)pings_in(event, 100); /* late twice */
+    assert_int_equal(pings_in(event, 200), 0);
+    pulse_beat(stands, 10000);
+    assert_true(pings_in(event, 200) > 3);
+    pulse_free(stands);
+    pulse_free(waits);
+    sd_event_unref(event);
+}
+
 static void is_silent_without_systemd(void **state)
 {
     (void)state;
@@ -114,9 +156,8 @@ static void is_silent_without_systemd(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, listen_to_it, stop_listening)
 static const struct CMUnitTest tests[] = {
-    T(tells_each_state),
-    T(reloading_carries_the_time),
-    T(feeds_the_watchdog),
+    T(tells_each_state),          T(reloading_carries_the_time),
+    T(feeds_the_watchdog),        T(starves_the_watchdog_while_a_thread_stands),
     T(is_silent_without_systemd),
 };
 TEST_MAIN(tests)
