@@ -51,6 +51,7 @@ struct config_sink { /* [sink:NAME]; beside the built-in "log" and "desktop" */
 struct config {
     const char *path;
     const char *state_dir, *log_path;
+    const char *metrics_path; /* NULL: none */
     enum alert_format log_format;
     enum config_desktop desktop;
     const char *user_agent; /* NULL: the default; already in each feed's */

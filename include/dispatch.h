@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 #include "buf.h"
 #include "config.h"
+#include "metrics.h"
 #include "writer.h"
 
 struct dispatch;
@@ -32,6 +33,11 @@ bool dispatch_idle(struct dispatch *d);
 
 /* Alerts delivered to the log since the start, for STATUS=. */
 int64_t dispatch_last_seq(const struct dispatch *d);
+
+/* Up to `max` sinks as they are; what `out` points to lasts until the next reload.
+ * Returns how many. */
+#define DISPATCH_SINKS_MAX 66
+size_t dispatch_sinks(struct dispatch *d, struct metrics_sink *out, size_t max);
 
 /* End all sinks within `deadline_ms`; their cursors are handed to the writer.  NULL is
  * fine. */

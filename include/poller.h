@@ -22,6 +22,7 @@ struct poller_options {
     bool once; /* poll each feed once, due or not, then report through `finished_fd` */
     int finished_fd; /* an eventfd, written once when all is done; -1: none */
     uint64_t seed;   /* of the jitter */
+    unsigned number; /* for the name of the thread */
 };
 
 /* Start the thread.  0 or -errno. */

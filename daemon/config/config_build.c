@@ -69,6 +69,7 @@ static void build_general(struct loader *l, struct config *c)
     const struct draft_general *g = &l->general;
 
     build_places(l, c);
+    c->metrics_path = g->metrics_path;
     c->log_format = g->log_format ? (enum alert_format)(g->log_format - 1) : ALERT_TEXT;
     c->desktop = g->desktop ? (enum config_desktop)(g->desktop - 1) : CONFIG_DESKTOP_AUTO;
     c->user_agent = g->all.user_agent;

@@ -53,6 +53,7 @@ static const struct key keys[] = {
     { "log", IN_GENERAL, KEY_PATH, GENERAL(log_path), 0, 0 },
     { "log_format", IN_GENERAL, KEY_FORMAT, GENERAL(log_format), 0, 0 },
     { "desktop", IN_GENERAL, KEY_DESKTOP, GENERAL(desktop), 0, 0 },
+    { "metrics", IN_GENERAL, KEY_PATH, GENERAL(metrics_path), 0, 0 },
     { "workers", IN_GENERAL, KEY_WORKERS, GENERAL(workers), 1, 256 },
     { "max_transfers", IN_GENERAL, KEY_COUNT, GENERAL(max_transfers), 1, 10000 },
     { "host_connections", IN_GENERAL, KEY_COUNT, GENERAL(host_connections), 1, 100 },

@@ -81,7 +81,7 @@ struct entry { /* a value; one '\n' for each line break of the file inside it, s
 
 struct draft_general {
     struct settings all;
-    const char *state_dir, *log_path;
+    const char *state_dir, *log_path, *metrics_path;
     int log_format, desktop;
     unsigned workers, max_transfers, host_connections;
     int64_t host_interval_ms, keep_seen_s;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "clock.h"
 #include "log.h"
+#include "metrics.h"
 #include "sink.h"
 
 #define BATCH_MAX 256
@@ -30,6 +31,8 @@ struct outlet { /* one sink and how far it is */
     bool troubled;       /* its own thread says that it cannot deliver; said once */
     int64_t retry_ms;    /* mono: not before; 0: now */
     bool never_gives_up; /* the log: each alert has its line, however late */
+    struct latency latency;
+    int64_t n_given; /* since the start */
 };
 
 struct dispatch {
@@ -255,6 +258,15 @@ static void give_up(struct outlet *o, const struct batch *b)
     save(o);
 }
 
+static void note_given(struct outlet *o, const struct batch *b, size_t n)
+{
+    int64_t now = clock_utc_ms();
+
+    o->n_given += (int64_t)n;
+    for (size_t i = 0; i < n; i++)
+        latency_note(&o->latency, now - b->alert[i].time_ms);
+}
+
 /* Read one batch and hand it over.  True when there may be more to do at once. */
 static bool step(struct outlet *o, struct batch *b)
 {
@@ -289,6 +301,7 @@ static bool step(struct outlet *o, struct batch *b)
     if (r > 0) {
         if (!o->sink->ops->failed) /* else taking it means nothing yet */
             recovered(o);
+        note_given(o, b, (size_t)r);
         o->given = b->alert[r - 1].seq;
         o->handed = (size_t)r == b->n ? b->last_seq : b->alert[r - 1].seq;
     } else if (r < 0) {
@@ -701,6 +714,25 @@ bool dispatch_idle(struct dispatch *d)
 int64_t dispatch_last_seq(const struct dispatch *d)
 {
     return d->n ? d->outlet[0]->cursor : 0;
+}
+
+size_t dispatch_sinks(struct dispatch *d, struct metrics_sink *out, size_t max)
+{
+    int64_t last = store_last_seq(d->store);
+    size_t n = d->n < max ? d->n : max;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct outlet *o = d->outlet[i];
+
+        out[i] = (struct metrics_sink){
+            .name = o->name,
+            .lag = last > o->cursor ? last - o->cursor : 0,
+            .delivered = o->n_given,
+            .failing = o->failures > 0 || o->troubled,
+            .latency = &o->latency,
+        };
+    }
+    return n;
 }
 
 void dispatch_free(struct dispatch *d, int64_t deadline_ms)

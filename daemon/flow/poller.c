@@ -3,6 +3,7 @@
 #include "poller.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -33,8 +34,20 @@ static void order_free(struct order *o)
     free(o);
 }
 
+/* Let the metrics know how the feed is. */
+static void count_feed(struct feed *f)
+{
+    const struct store_feed *s = &f->state;
+
+    metrics_feed(&f->counted, s->gone       ? FEED_GONE
+                              : s->failures ? FEED_FAILING
+                              : s->learned  ? FEED_OK
+                                            : FEED_NEW);
+}
+
 static void feed_free(struct feed *f)
 {
+    metrics_feed(&f->counted, FEED_NONE);
     if (f->moved)
         store_feed_done(f->moved);
     free(f->moved);
@@ -120,6 +133,7 @@ static int add_feed(struct poller *p, const struct order *o, struct poller_feed 
     memset(&from->state, 0, sizeof from->state);
     f->host = host_of(p, f->conf, o->snap->config);
     p->feeds[f->id] = f;
+    count_feed(f);
     if (f->state.gone)
         return 0;
     return schedule_set(p->schedule, f->id, f->host, first_due(p, f, n_new));
@@ -131,6 +145,7 @@ static void take_state(struct poller *p, struct feed *f, struct store_feed *stat
     store_feed_done(&f->state);
     f->state = *state;
     memset(state, 0, sizeof *state);
+    count_feed(f);
     f->host = host_of(p, f->conf, f->snap->config);
 }
 
@@ -268,6 +283,7 @@ void poller_job_durable(struct poller *p, struct job *j, int result)
     f->job = NULL;
     job_free(j);
     p->active--;
+    count_feed(f);
     if (f->moved) {
         take_state(p, f, f->moved);
         free(f->moved);
@@ -316,6 +332,21 @@ static int on_reply(sd_event_source *s, int fd, uint32_t events, void *ctx)
         return sd_event_exit(p->event, 0);
     pump(p);
     return 0;
+}
+
+/* Before every turn of the loop, and every few seconds without one. */
+static int on_turn(sd_event_source *s, void *ctx)
+{
+    (void)s;
+    pulse_beat(((struct poller *)ctx)->pulse, pulse_patience_ms());
+    return 0;
+}
+
+static int on_tick(sd_event_source *s, uint64_t usec, void *ctx)
+{
+    (void)ctx;
+    (void)sd_event_source_set_time(s, usec + (uint64_t)pulse_period_ms() * 1000);
+    return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
 
 static int stop(struct poller *p)
@@ -368,6 +399,11 @@ static int set_up(struct poller *p)
     if (r >= 0)
         r = sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
     if (r >= 0)
+        r = sd_event_add_time_relative(p->event, &p->tick, CLOCK_BOOTTIME,
+                                       (uint64_t)pulse_period_ms() * 1000, 0, on_tick, p);
+    if (r >= 0)
+        r = sd_event_source_set_prepare(p->tick, on_turn);
+    if (r >= 0)
         r = fetch_pool_new(&p->pool, p->event, &fetch);
     if (r >= 0)
         r = match_scratch_new(&p->scratch);
@@ -390,6 +426,7 @@ static void *run(void *arg)
     struct poller *p = arg;
     int r = sd_event_loop(p->event);
 
+    pulse_beat(p->pulse, PULSE_WAITS); /* to be joined */
     if (r < 0)
         log_event(LOG_LEVEL_ERROR, "poller_stopped", "why=%s", log_quote(strerror(-r)));
     return NULL;
@@ -416,6 +453,8 @@ static void poller_free(struct poller *p)
     schedule_free(p->schedule);
     match_scratch_free(p->scratch);
     sd_event_source_unref(p->timer);
+    sd_event_source_unref(p->tick);
+    pulse_free(p->pulse);
     sd_event_unref(p->event);
     store_close(p->store);
     snapshot_unref(p->snap);
@@ -427,13 +466,17 @@ int poller_new(struct poller **out, struct writer *writer,
                const struct poller_options *opt)
 {
     struct poller *p = calloc(1, sizeof *p);
+    char name[16];
 
     if (!p)
         return -ENOMEM;
     p->writer = writer;
     p->opt = *opt;
     buf_init(&p->work, 4 << 20);
-    int r = queue_new(&p->control, 64);
+    snprintf(name, sizeof name, "poller-%u", opt->number);
+    int r = pulse_new(&p->pulse, name);
+    if (r == 0)
+        r = queue_new(&p->control, 64);
     if (r == 0)
         r = queue_new(&p->reply, POLLER_OUTSTANDING_MAX);
     if (r == 0)
@@ -444,6 +487,7 @@ int poller_new(struct poller **out, struct writer *writer,
         poller_free(p);
         return r;
     }
+    (void)pthread_setname_np(p->thread, name);
     *out = p;
     return 0;
 }

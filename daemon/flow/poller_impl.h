@@ -6,7 +6,9 @@
 #include <systemd/sd-event.h>
 #include "feed_parse.h"
 #include "fetch.h"
+#include "metrics.h"
 #include "poller.h"
+#include "pulse.h"
 #include "queue.h"
 #include "schedule.h"
 #include "seen.h"
@@ -20,8 +22,9 @@ struct feed {
     struct snapshot *snap; /* holds `conf`; one reference */
     struct store_feed state;
     uint64_t host;
-    struct job *job; /* the poll in flight, or NULL */
-    bool removed;    /* free it when the poll in flight has ended */
+    struct job *job;         /* the poll in flight, or NULL */
+    enum feed_state counted; /* as the metrics have it */
+    bool removed;            /* free it when the poll in flight has ended */
     struct store_feed
         *moved; /* its URL changed in flight: the state to go on with, or NULL */
 };
@@ -33,7 +36,8 @@ struct poller {
     struct snapshot *snap;
     struct poller_options opt;
     sd_event *event;
-    sd_event_source *timer;
+    sd_event_source *timer, *tick;
+    struct pulse *pulse;
     struct queue *control; /* from main: struct order */
     struct queue *reply;   /* from the writer: struct write_request */
     struct fetch_pool *pool;
@@ -82,6 +86,8 @@ struct job {
     int64_t fetched_ms;       /* UTC: when it began */
     int64_t due_ms;           /* mono: when the feed is due again */
     uint32_t n_new, n_silent, n_alerts;
+    uint32_t n_matched; /* items put to the rules, and the time that took */
+    int64_t match_ns;
     int fault; /* -errno of our own making: the poll came to nothing */
     bool window_dirty;
     bool first_contact; /* the feed was not known when this poll began */

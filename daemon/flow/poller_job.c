@@ -75,6 +75,8 @@ void job_request_back(struct poller *p, struct write_request *w)
     int result = w->result;
 
     p->outstanding--;
+    for (size_t i = 0; result == 0 && i < r->alerts.n; i++)
+        metrics_add(METRIC_ALERTS, r->alerts.alert[i].seq > 0);
     request_free(r);
     if (j)
         poller_job_durable(p, j, result);
@@ -180,12 +182,15 @@ static int match(struct job *j, const struct item *item, const struct feed_info 
 {
     const struct config_feed *conf = j->feed->conf;
     struct match_input in = match_input_of(item, conf->name, conf->group, info->lang);
+    int64_t began = clock_mono_ns();
 
     j->item = item;
     j->item_key = *key;
     j->item_alerts = to;
     int r = match_item(j->snap->rules, j->poller->scratch, &in, on_hit, j);
     j->item = NULL;
+    j->match_ns += clock_mono_ns() - began;
+    j->n_matched++;
     return r;
 }
 
@@ -483,6 +488,8 @@ static void on_done(void *ctx, const struct fetch_result *r)
     s->polls++;
     s->http_status = (int32_t)r->http_status;
     s->bytes += r->wire_bytes;
+    metrics_poll(r->outcome);
+    metrics_add(METRIC_BYTES, r->wire_bytes);
     if (j->parse) {
         note_body(j, r);
     } else if (r->outcome == FETCH_UNCHANGED) {
@@ -504,6 +511,9 @@ static void on_done(void *ctx, const struct fetch_result *r)
         "feed=%s outcome=%s http=%ld bytes=%" PRId64 " new=%u alerts=%u ms=%" PRId64,
         log_quote(j->feed->conf->name), fetch_outcome_name(r->outcome), r->http_status,
         r->body_bytes, j->n_new, j->n_alerts, clock_mono_ms() - j->start_ms);
+    metrics_add(METRIC_ITEMS, j->n_new);
+    metrics_add(METRIC_MATCHED, j->n_matched);
+    metrics_add(METRIC_MATCH_NS, j->match_ns);
     mono = clock_mono_ms();
     utc = clock_utc_ms();
     s->last_poll_ms = utc;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "clock.h"
 #include "log.h"
+#include "pulse.h"
 #include "queue.h"
 
 #define BATCH_MAX 256
@@ -35,6 +36,7 @@ struct writer {
     struct queue *queue;
     int alert_fd;
     pthread_t thread;
+    struct pulse *pulse;
     atomic_bool stopping;
     atomic_bool stuck;         /* the disk is at fault and the writer waits for it */
     struct write_request wake; /* carries nothing: ends the wait when stopping */
@@ -98,6 +100,7 @@ static void wait_ms(struct writer *w, int64_t ms)
 
         if (atomic_load(&w->stopping))
             return;
+        pulse_beat(w->pulse, pulse_patience_ms());
         (void)nanosleep(&nap, NULL);
     }
 }
@@ -174,7 +177,8 @@ static void *run(void *arg)
     for (;;) {
         struct pollfd p = { .fd = queue_fd(w->queue), .events = POLLIN };
 
-        if (poll(&p, 1, -1) < 0 && errno != EINTR)
+        pulse_beat(w->pulse, pulse_patience_ms());
+        if (poll(&p, 1, (int)pulse_period_ms()) < 0 && errno != EINTR)
             break;
         gather(w, b);
         if (b->n)
@@ -182,6 +186,7 @@ static void *run(void *arg)
         if (atomic_load(&w->stopping) && poll(&p, 1, 0) == 0)
             break;
     }
+    pulse_beat(w->pulse, PULSE_WAITS); /* to be joined */
     store_close(w->store);
     return NULL;
 }
@@ -198,14 +203,18 @@ int writer_new(struct writer **out, struct store *store, size_t capacity)
     w->alert_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int r = w->alert_fd < 0 ? -errno : queue_new(&w->queue, capacity);
     if (r == 0)
+        r = pulse_new(&w->pulse, "writer");
+    if (r == 0)
         r = -pthread_create(&w->thread, NULL, run, w);
     if (r < 0) {
         if (w->alert_fd >= 0)
             close(w->alert_fd);
         queue_free(w->queue);
+        pulse_free(w->pulse);
         free(w);
         return r;
     }
+    (void)pthread_setname_np(w->thread, "writer");
     *out = w;
     return 0;
 }
@@ -303,6 +312,7 @@ int writer_stop(struct writer *w, int64_t deadline_ms)
     if (r < 0)
         return r;
     queue_free(w->queue);
+    pulse_free(w->pulse);
     close(w->alert_fd);
     free(w);
     return 0;
