@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include "alert.h"
 #include "buf.h"
+#include "noise.h"
 #include "rule.h"
 #include "sink.h"
 
@@ -30,6 +31,17 @@ struct config_feed {
     struct config_place place;
 };
 
+struct config_noise {       /* when a watch speaks */
+    bool by_item;           /* group_by = item: no story collapse */
+    bool on_update;         /* alert again when the item changed substantially */
+    unsigned min_sources;   /* feeds that must have a story; 0 and 1: one is enough */
+    int64_t within_s;       /* of each other, with min_sources > 1 */
+    int64_t story_window_s; /* how long later sources join an alert */
+    int64_t storm_after_s;  /* a feed unseen for so long brings late alerts; 0: never */
+    struct noise_rules rules;
+    const char *text; /* the keys as written, to compare two configs */
+};
+
 struct config_watch {
     const char *name;
     struct rule *rule; /* parsed; owned */
@@ -37,6 +49,7 @@ struct config_watch {
         *feeds; /* only these feeds or "group:NAME"; NULL-terminated; NULL: all */
     const char *const *sinks; /* only these sinks; NULL: all */
     enum alert_priority priority;
+    const struct config_noise *noise; /* shared by watches that say the same */
     const char *const *test_yes,
         *const *test_no; /* texts that must and must not hit, or NULL */
     struct config_place place;

@@ -1,4 +1,5 @@
 /* From drafts to the checked config: defaults, inheritance, references, rules. */
+#include "config_noise.h"
 #include "config_parts.h"
 
 #include <errno.h>
@@ -500,6 +501,7 @@ static void build_sets(struct loader *l, struct config *c)
 static void build_watches(struct loader *l, struct config *c)
 {
     const struct draft_watch *d = l->watches.at;
+    const struct config_noise *noise = config_noise_general(l);
 
     c->watches = arena_get(l->arena, (l->watches.n + 1) * sizeof *c->watches);
     l->oom |= !c->watches;
@@ -510,6 +512,7 @@ static void build_watches(struct loader *l, struct config *c)
         w->place = d[i].head.place;
         w->priority =
             d[i].priority ? (enum alert_priority)(d[i].priority - 1) : ALERT_NORMAL;
+        w->noise = config_noise_of(l, noise, &d[i].noise);
         w->feeds = build_list(l, &d[i].feeds, check_feed_word);
         w->sinks = build_list(l, &d[i].sinks, check_sink_word);
         w->test_yes = build_lines(l, &d[i].test_yes);

@@ -9,7 +9,7 @@
 
 /* --- one thing: which of its keys differ --- */
 
-enum member_type { M_INT64, M_INT, M_BOOL, M_TEXT, M_LIST, M_RULE };
+enum member_type { M_INT64, M_INT, M_BOOL, M_TEXT, M_LIST, M_RULE, M_NOISE };
 
 struct member {
     const char *key;
@@ -45,6 +45,7 @@ static const struct member watch_members[] = {
     W("feeds", feeds, M_LIST),
     W("sinks", sinks, M_LIST),
     W("priority", priority, M_INT),
+    W("stories, updates or limits", noise, M_NOISE),
     W("test_yes", test_yes, M_LIST),
     W("test_no", test_no, M_LIST),
     { 0 },
@@ -124,6 +125,10 @@ static int same_member(const struct member *m, const void *a, const void *b, boo
         break;
     case M_LIST:
         *same = same_list(*(const char *const *const *)x, *(const char *const *const *)y);
+        break;
+    case M_NOISE:
+        *same = same_text((*(const struct config_noise *const *)x)->text,
+                          (*(const struct config_noise *const *)y)->text);
         break;
     case M_RULE:
         return same_rule(*(struct rule *const *)x, *(struct rule *const *)y, same);

@@ -46,6 +46,12 @@ struct key {
 #define WATCH(member) OFF(draft_watch, member), false
 #define SINK(member) OFF(draft_sink, member), false
 #define OPTION(member) OFF(draft_sink, options.member), false
+/* Of a watch, or of all watches; read by config_noise.c. */
+#define NOISE(member)                                                                    \
+    { #member, IN_GENERAL, KEY_NAME, GENERAL(noise.member), 0, 0 },                      \
+    {                                                                                    \
+#member, IN_WATCH, KEY_NAME, WATCH(noise.member), 0, 0                           \
+    }
 #define IN_ALL (IN_GENERAL | IN_GROUP | IN_FEED)
 
 static const struct key keys[] = {
@@ -85,6 +91,19 @@ static const struct key keys[] = {
     { "priority", IN_WATCH, KEY_PRIORITY, WATCH(priority), 0, 0 },
     { "test_yes", IN_WATCH, KEY_LINES, WATCH(test_yes), 0, 0 },
     { "test_no", IN_WATCH, KEY_LINES, WATCH(test_no), 0, 0 },
+
+    { "min_sources", IN_WATCH, KEY_NAME, WATCH(noise.min_sources), 0, 0 },
+    NOISE(group_by),
+    NOISE(story_window),
+    NOISE(on_update),
+    NOISE(max_per_hour),
+    NOISE(group_wait),
+    NOISE(cooldown),
+    NOISE(max_age),
+    NOISE(quiet),
+    NOISE(mute_until),
+    NOISE(storm_after),
+    NOISE(storm_size),
 
     { "terms", IN_SET, KEY_RULE, OFF(draft_set, terms), false, 0, 0 },
 

@@ -63,7 +63,7 @@ unsigned edit_limit(struct str wrong);
 /* ---- what was read, before it is checked as a whole */
 
 #define UNSET (-1)
-#define KEYS_MAX 128
+#define KEYS_MAX 160
 
 struct settings { /* of a feed, a group or all: UNSET or NULL where not written */
     int64_t interval_s, min_interval_s, max_interval_s;
@@ -79,7 +79,14 @@ struct entry { /* a value; one '\n' for each line break of the file inside it, s
     struct config_place place;
 };
 
+struct draft_noise { /* entries only: see config_noise.c */
+    struct entry group_by, story_window, min_sources, on_update;
+    struct entry max_per_hour, group_wait, cooldown, max_age, quiet, mute_until;
+    struct entry storm_after, storm_size;
+};
+
 struct draft_general {
+    struct draft_noise noise;
     struct settings all;
     const char *state_dir, *log_path, *metrics_path;
     int log_format, desktop;
@@ -107,6 +114,7 @@ struct draft_watch {
     struct draft head;
     struct entry match, feeds, sinks, test_yes, test_no;
     int priority;
+    struct draft_noise noise;
 };
 struct draft_set {
     struct draft head;
