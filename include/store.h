@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include "alert.h"
 #include "buf.h"
+#include "digest.h"
 #include "seen.h"
 
 enum store_mode {
@@ -167,6 +168,12 @@ struct store_source { /* a later source of a story that has alerted before */
     struct str watch;
     struct alert_source source;
 };
+struct store_story { /* a row that story.h packs */
+    int64_t id;
+    int64_t until_ms;
+    struct str watch;
+    struct str packed; /* empty: the row goes */
+};
 struct store_change {
     int64_t feed_id;
     const struct seen_key *alert_keys; /* one per alert: its item's key */
@@ -177,12 +184,18 @@ struct store_change {
     const struct store_source *sources; /* added to their alerts, after `alerts` are in;
                                            one whose alert is gone is dropped */
     size_t n_sources;
+    const struct store_story *stories;
+    size_t n_stories;
+    struct digest *digests; /* seq is set by the commit; their alerts are not looked at */
+    size_t n_digests;
 };
 struct store_cursor {
     const char *sink;
     int64_t seq; /* delivered up to here; to commit a negative one forgets the sink */
     int32_t failures; /* in a row since */
     int64_t retry_ms; /* not before, UTC ms */
+    bool of_digests;  /* this is the sink's other cursor: only digest_seq counts */
+    int64_t digest_seq;
 };
 
 /* Commit all of it or nothing.  An alert whose (feed, item key, watch) is recorded
@@ -222,6 +235,35 @@ struct store_filter {
     bool held;        /* only those that were held back */
 };
 int store_alerts_latest(struct store *s, size_t n, const struct store_filter *want,
+                        store_alert_fn *each, void *ctx);
+
+/* Call `each` for every story.  0, -errno, or what `each` returned. */
+typedef int store_story_fn(void *ctx, const struct store_story *story);
+int store_stories(struct store *s, store_story_fn *each, void *ctx);
+
+/* Call `each`, in order of seq, for the alerts since `since_ms` and for all that are held
+ * back and in no digest yet.  0, -errno, or what `each` returned. */
+struct store_open_alert {
+    int64_t seq, time_ms;
+    struct str watch, held, sinks;
+    enum alert_priority priority;
+    bool late;
+    bool waits; /* held, and in no digest yet */
+};
+typedef int store_open_fn(void *ctx, const struct store_open_alert *a);
+int store_alerts_open(struct store *s, int64_t since_ms, store_open_fn *each, void *ctx);
+
+/* Digests with seq > after, in order, at most `max`, without their alerts; the number of
+ * the last one (0: none); and a sink's cursor, which starts there.  0 or -errno, or what
+ * `each` returned. */
+typedef int store_digest_fn(void *ctx, const struct digest *d);
+int store_digests_after(struct store *s, int64_t after, size_t max, store_digest_fn *each,
+                        void *ctx);
+int64_t store_last_digest(struct store *s);
+int store_digest_cursor(struct store *s, const char *sink, int64_t *seq);
+
+/* The alerts of a digest, oldest first, at most `max`. */
+int store_digest_alerts(struct store *s, const struct digest *d, size_t max,
                         store_alert_fn *each, void *ctx);
 
 /* The number of the config's content: one more than before when `content` (a hash of it)

@@ -106,6 +106,44 @@ int store_alerts_latest(struct store *s, size_t n, const struct store_filter *wa
     return s->ops->alerts_latest(s, n, want, each, ctx);
 }
 
+int store_stories(struct store *s, store_story_fn *each, void *ctx)
+{
+    s->why[0] = '\0';
+    return s->ops->stories(s, each, ctx);
+}
+
+int store_alerts_open(struct store *s, int64_t since_ms, store_open_fn *each, void *ctx)
+{
+    s->why[0] = '\0';
+    return s->ops->alerts_open(s, since_ms, each, ctx);
+}
+
+int store_digests_after(struct store *s, int64_t after, size_t max, store_digest_fn *each,
+                        void *ctx)
+{
+    s->why[0] = '\0';
+    return s->ops->digests_after(s, after, max, each, ctx);
+}
+
+int64_t store_last_digest(struct store *s)
+{
+    s->why[0] = '\0';
+    return s->ops->last_digest(s);
+}
+
+int store_digest_cursor(struct store *s, const char *sink, int64_t *seq)
+{
+    s->why[0] = '\0';
+    return s->ops->digest_cursor(s, sink, seq);
+}
+
+int store_digest_alerts(struct store *s, const struct digest *d, size_t max,
+                        store_alert_fn *each, void *ctx)
+{
+    s->why[0] = '\0';
+    return s->ops->digest_alerts(s, d, max, each, ctx);
+}
+
 int store_generation(struct store *s, uint64_t content, int64_t *out)
 {
     s->why[0] = '\0';

@@ -21,6 +21,14 @@ struct store_ops {
                         void *ctx);
     int (*alerts_latest)(struct store *s, size_t n, const struct store_filter *want,
                          store_alert_fn *each, void *ctx);
+    int (*stories)(struct store *s, store_story_fn *each, void *ctx);
+    int (*alerts_open)(struct store *s, int64_t since_ms, store_open_fn *each, void *ctx);
+    int (*digests_after)(struct store *s, int64_t after, size_t max,
+                         store_digest_fn *each, void *ctx);
+    int64_t (*last_digest)(struct store *s);
+    int (*digest_cursor)(struct store *s, const char *sink, int64_t *seq);
+    int (*digest_alerts)(struct store *s, const struct digest *d, size_t max,
+                         store_alert_fn *each, void *ctx);
     int (*generation)(struct store *s, uint64_t content, int64_t *out);
     int (*feeds)(struct store *s, store_feed_fn *each, void *ctx);
 };

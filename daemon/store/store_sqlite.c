@@ -97,6 +97,37 @@ static const char *const statement_sql[ST_COUNT] = {
     [ST_CURSOR_DROP] = "DELETE FROM cursor WHERE sink = ?1",
     [ST_CURSORS_KEEP] = "DELETE FROM cursor WHERE"
                         " instr(char(10) || ?1, char(10) || sink || char(10)) = 0",
+    [ST_STORY_SET] =
+        "INSERT INTO story (id, watch, until_ms, packed) VALUES (?1, ?2, ?3, ?4)"
+        " ON CONFLICT (id) DO UPDATE SET until_ms = excluded.until_ms,"
+        " packed = excluded.packed",
+    [ST_STORY_DROP] = "DELETE FROM story WHERE id = ?1",
+    [ST_STORIES] = "SELECT id, watch, until_ms, packed FROM story ORDER BY id",
+    [ST_ALERTS_OPEN] =
+        "SELECT seq, watch, time_ms, held, sinks, priority, late, held <> '' AND"
+        " seq > coalesce((SELECT max(last_seq) FROM digest WHERE watch = a.watch), 0)"
+        " AS waits FROM alert AS a WHERE seq > coalesce((SELECT seq FROM alert"
+        " WHERE time_ms < ?1 ORDER BY seq DESC LIMIT 1), 0)"
+        " UNION SELECT seq, watch, time_ms, held, sinks, priority, late, 1"
+        " FROM alert AS a WHERE held <> '' AND held <> 'max_age' AND"
+        " seq > coalesce((SELECT max(last_seq) FROM digest WHERE watch = a.watch), 0)"
+        " ORDER BY 1",
+    [ST_DIGEST_ADD] =
+        "INSERT INTO digest (seq, id, time_ms, count, first_seq, last_seq, priority,"
+        " late, watch, reason, sinks)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [ST_DIGESTS_FORGET] = "DELETE FROM digest WHERE time_ms < ?1 AND seq NOT IN"
+                          " (SELECT max(seq) FROM digest GROUP BY watch)",
+    [ST_DIGESTS_AFTER] =
+        "SELECT seq, id, time_ms, count, first_seq, last_seq, priority, late, watch,"
+        " reason, sinks FROM digest WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    [ST_LAST_DIGEST] = "SELECT max(seq) FROM digest",
+    [ST_DIGEST_ALERTS] = "SELECT " ALERT_COLUMNS " FROM " ALERT_ROWS
+                         " WHERE held <> '' AND held <> 'max_age' AND watch = ?1"
+                         " AND seq BETWEEN ?2 AND ?3 ORDER BY seq LIMIT ?4",
+    [ST_DIGEST_CURSOR_GET] = "SELECT seq FROM digest_cursor WHERE sink = ?1",
+    [ST_DIGEST_CURSOR_SET] = "INSERT INTO digest_cursor (sink, seq) VALUES (?1, ?2)"
+                             " ON CONFLICT (sink) DO UPDATE SET seq = excluded.seq",
 };
 
 /* --- errors and statements --- */
@@ -341,6 +372,10 @@ static int put_change(struct store_sqlite *s, struct store_change *c, int64_t *s
         r = sqlite_alert_add(s, c->feed_id, &c->alert_keys[i], &c->alerts[i], seq);
     for (size_t i = 0; i < c->n_sources && r == 0; i++)
         r = sqlite_source_add(s, &c->sources[i]);
+    for (size_t i = 0; i < c->n_stories && r == 0; i++)
+        r = sqlite_story_set(s, &c->stories[i]);
+    for (size_t i = 0; i < c->n_digests && r == 0; i++)
+        r = sqlite_digest_add(s, &c->digests[i]);
     if (r == 0 && c->window.n)
         r = window_set(s, c->feed_id, c->window);
     if (r == 0 && c->feed)
@@ -358,7 +393,8 @@ static int commit(struct store *base, struct store_change *const *changes, size_
     for (size_t i = 0; i < n && r == 0; i++)
         r = put_change(s, changes[i], &seq);
     for (size_t i = 0; i < n_cursors && r == 0; i++)
-        r = cursor_set(s, &cursors[i]);
+        r = cursors[i].of_digests ? sqlite_digest_cursor_set(s, &cursors[i])
+                                  : cursor_set(s, &cursors[i]);
     if (r == 0)
         r = run_plain(s, ST_COMMIT, "committing");
     if (r == 0) {
@@ -575,6 +611,12 @@ const struct store_ops store_sqlite_ops = {
     .cursors_keep = cursors_keep,
     .alerts_after = sqlite_alerts_after,
     .alerts_latest = sqlite_alerts_latest,
+    .stories = sqlite_stories,
+    .alerts_open = sqlite_alerts_open,
+    .digests_after = sqlite_digests_after,
+    .last_digest = sqlite_last_digest,
+    .digest_cursor = sqlite_digest_cursor,
+    .digest_alerts = sqlite_digest_alerts,
     .generation = generation,
     .feeds = sqlite_feeds,
 };

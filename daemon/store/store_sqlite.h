@@ -32,6 +32,17 @@ enum statement { /* in the order of statement_sql[] */
                  ST_CURSOR_SET,
                  ST_CURSOR_DROP,
                  ST_CURSORS_KEEP,
+                 ST_STORY_SET,
+                 ST_STORY_DROP,
+                 ST_STORIES,
+                 ST_ALERTS_OPEN,
+                 ST_DIGEST_ADD,
+                 ST_DIGESTS_FORGET,
+                 ST_DIGESTS_AFTER,
+                 ST_LAST_DIGEST,
+                 ST_DIGEST_ALERTS,
+                 ST_DIGEST_CURSOR_GET,
+                 ST_DIGEST_CURSOR_SET,
                  ST_COUNT,
 };
 
@@ -84,6 +95,21 @@ int sqlite_alerts_after(struct store *base, int64_t after, size_t max,
                         store_alert_fn *each, void *ctx);
 int sqlite_alerts_latest(struct store *base, size_t n, const struct store_filter *want,
                          store_alert_fn *each, void *ctx);
+
+int sqlite_digest_alerts(struct store *base, const struct digest *d, size_t max,
+                         store_alert_fn *each, void *ctx);
+
+/* store_sqlite_noise.c */
+int sqlite_story_set(struct store_sqlite *s, const struct store_story *story);
+int sqlite_digest_add(struct store_sqlite *s, struct digest *d);
+int sqlite_digest_cursor_set(struct store_sqlite *s, const struct store_cursor *c);
+int sqlite_stories(struct store *base, store_story_fn *each, void *ctx);
+int sqlite_alerts_open(struct store *base, int64_t since_ms, store_open_fn *each,
+                       void *ctx);
+int sqlite_digests_after(struct store *base, int64_t after, size_t max,
+                         store_digest_fn *each, void *ctx);
+int64_t sqlite_last_digest(struct store *base);
+int sqlite_digest_cursor(struct store *base, const char *sink, int64_t *seq);
 
 /* Bound texts live until the statement is reset: nothing is copied. */
 void sqlite_bind_str(sqlite3_stmt *st, int at, struct str v);

@@ -204,3 +204,19 @@ int sqlite_source_add(struct store_sqlite *s, const struct store_source *source)
     buf_free(&packed);
     return r;
 }
+
+int sqlite_digest_alerts(struct store *base, const struct digest *d, size_t max,
+                         store_alert_fn *each, void *ctx)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_DIGEST_ALERTS, &r);
+
+    if (!st)
+        return r;
+    sqlite_bind_str(st, 1, d->watch);
+    sqlite3_bind_int64(st, 2, d->first_seq);
+    sqlite3_bind_int64(st, 3, d->last_seq);
+    sqlite3_bind_int64(st, 4, (int64_t)max);
+    return each_alert(s, st, each, ctx);
+}

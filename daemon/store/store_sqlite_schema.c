@@ -80,6 +80,16 @@ static const char *const migration[] = {
     "ALTER TABLE alert ADD COLUMN held TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE alert ADD COLUMN sources TEXT NOT NULL DEFAULT '';"
     "CREATE INDEX alert_held ON alert (watch, time_ms) WHERE held <> '';",
+    /* stories that are told or wait, digests and how far each sink has them */
+    "CREATE TABLE story (id INTEGER PRIMARY KEY, watch TEXT NOT NULL,"
+    " until_ms INTEGER NOT NULL, packed BLOB NOT NULL);"
+    "CREATE TABLE digest (seq INTEGER PRIMARY KEY, id TEXT NOT NULL,"
+    " time_ms INTEGER NOT NULL, count INTEGER NOT NULL, first_seq INTEGER NOT NULL,"
+    " last_seq INTEGER NOT NULL, priority INTEGER NOT NULL, late INTEGER NOT NULL,"
+    " watch TEXT NOT NULL, reason TEXT NOT NULL, sinks TEXT NOT NULL);"
+    "CREATE INDEX digest_watch ON digest (watch, last_seq);"
+    "CREATE TABLE digest_cursor (sink TEXT PRIMARY KEY, seq INTEGER NOT NULL)"
+    " WITHOUT ROWID;",
 };
 #define SCHEMA_VERSION ((int)(sizeof migration / sizeof migration[0]))
 
