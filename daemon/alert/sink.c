@@ -8,6 +8,8 @@ static const struct sink_type types[] = {
     { "desktop", " ", " ", NULL, sink_desktop_open },
     { "journal", " ", " ", NULL, sink_journal_open },
     { "atom", " path title url entries ", " path ", NULL, sink_atom_open },
+    { "command", " command timeout parallel per_minute ", " command ", sink_command_check,
+      sink_command_open },
 };
 
 const struct sink_type *sink_type_at(size_t i)

@@ -111,6 +111,10 @@ static const struct key keys[] = {
     { "format", IN_SINK, KEY_FORMAT, SINK(format), 0, 0 },
     { "path", IN_SINK, KEY_PATH, OPTION(path), 0, 0 },
     { "url", IN_SINK, KEY_URL, OPTION(url), 0, 0 },
+    { "command", IN_SINK, KEY_STRING, OPTION(command), 0, 0 },
+    { "timeout", IN_SINK, KEY_DURATION, OPTION(timeout_s), 1, 300 },
+    { "per_minute", IN_SINK, KEY_COUNT, OPTION(per_minute), 1, 6000 },
+    { "parallel", IN_SINK, KEY_COUNT, OPTION(parallel), 1, 16 },
     { "title", IN_SINK, KEY_STRING, OPTION(title), 0, 0 },
     { "entries", IN_SINK, KEY_COUNT, OPTION(entries), 1, 1000 },
 };

@@ -26,6 +26,7 @@ struct outlet { /* one sink and how far it is */
     int64_t handed; /* every alert up to here was given to the sink or is not for it */
     int64_t given;  /* the last one that was given to it; -1: none since start */
     int64_t cursor; /* delivered for good, up to here */
+    int64_t told;   /* what the sink said last that it has delivered */
     int64_t saved;  /* what the writer was told */
     uint32_t failures;
     bool troubled;       /* its own thread says that it cannot deliver; said once */
@@ -103,20 +104,18 @@ static void save_cursor(struct outlet *o)
         save(o);
 }
 
-static void see_progress(struct outlet *o)
+/* True when it has delivered more than it had. */
+static bool see_progress(struct outlet *o)
 {
     int64_t done = o->sink->ops->delivered(o->sink);
+    bool more = done > o->told;
 
+    o->told = done;
     if (done >= o->given) /* alerts behind it are not for this sink: they count, too */
         done = o->handed;
     if (done > o->cursor)
         o->cursor = done;
-}
-
-static void take_progress(struct outlet *o)
-{
-    see_progress(o);
-    save_cursor(o);
+    return more;
 }
 
 /* --- reading a batch --- */
@@ -247,6 +246,49 @@ static void recovered(struct outlet *o)
     o->saved = -1; /* with the next cursor */
 }
 
+/* A sink with a thread of its own cannot fail in deliver(): ask it, and say each change
+ * once. */
+static void watch_trouble(struct outlet *o)
+{
+    struct buf why;
+
+    buf_init(&why, 400);
+    bool now = o->sink->ops->trouble && o->sink->ops->trouble(o->sink, &why);
+    if (now && !o->troubled)
+        log_event(LOG_LEVEL_WARN, "sink_failed", "sink=%s why=%s", log_quote(o->name),
+                  log_quote_str(buf_str(&why)));
+    else if (!now && o->troubled)
+        log_event(LOG_LEVEL_NOTICE, "sink_recovered", "sink=%s", log_quote(o->name));
+    o->troubled = now;
+    buf_free(&why);
+}
+
+/* What was taken and could not be delivered is handed over again, later. */
+static void watch_failure(struct outlet *o)
+{
+    int64_t asked_ms = 0;
+    struct buf why;
+
+    buf_init(&why, 400);
+    if (o->sink->ops->failed && o->sink->ops->failed(o->sink, &asked_ms, &why)) {
+        o->handed = o->cursor;
+        o->given = -1;
+        retry_later(o, why.s ? why.s : "out of memory", asked_ms);
+    }
+    buf_free(&why);
+}
+
+/* See what became of what was handed over.  delivered() clears the sink's descriptor, so
+ * all else is looked at behind it; what comes later makes it readable again. */
+static void take_progress(struct outlet *o)
+{
+    if (see_progress(o) && o->sink->ops->failed)
+        recovered(o);
+    watch_trouble(o);
+    watch_failure(o);
+    save_cursor(o);
+}
+
 /* A sink that has failed for so long does not get what has become too old meanwhile. */
 static void give_up(struct outlet *o, const struct batch *b)
 {
@@ -324,9 +366,9 @@ static void pump(struct outlet *o)
         return;
     }
     buf_init(&b->text, 4 << 20);
-    while (step(o, b))
-        take_progress(o);
-    take_progress(o);
+    do
+        take_progress(o); /* not behind the last step: it would miss that there is room */
+    while (!o->retry_ms && step(o, b));
     buf_free(&b->text);
     free(b);
 }
@@ -345,38 +387,6 @@ static int on_committed(sd_event_source *s, int fd, uint32_t events, void *ctx)
     return 0;
 }
 
-/* A sink with a thread of its own cannot fail in deliver(): ask it, and say each change
- * once. */
-static void watch_trouble(struct outlet *o)
-{
-    struct buf why;
-
-    buf_init(&why, 400);
-    bool now = o->sink->ops->trouble && o->sink->ops->trouble(o->sink, &why);
-    if (now && !o->troubled)
-        log_event(LOG_LEVEL_WARN, "sink_failed", "sink=%s why=%s", log_quote(o->name),
-                  log_quote_str(buf_str(&why)));
-    else if (!now && o->troubled)
-        log_event(LOG_LEVEL_NOTICE, "sink_recovered", "sink=%s", log_quote(o->name));
-    o->troubled = now;
-    buf_free(&why);
-}
-
-/* What was taken and could not be delivered is handed over again, later. */
-static void watch_failure(struct outlet *o)
-{
-    int64_t asked_ms = 0;
-    struct buf why;
-
-    buf_init(&why, 400);
-    if (o->sink->ops->failed && o->sink->ops->failed(o->sink, &asked_ms, &why)) {
-        o->handed = o->cursor;
-        o->given = -1;
-        retry_later(o, why.s ? why.s : "out of memory", asked_ms);
-    }
-    buf_free(&why);
-}
-
 static int on_ready(sd_event_source *s, int fd, uint32_t events, void *ctx)
 {
     struct outlet *o = ctx;
@@ -384,12 +394,7 @@ static int on_ready(sd_event_source *s, int fd, uint32_t events, void *ctx)
     (void)s;
     (void)fd;
     (void)events;
-    watch_trouble(o);
-    int64_t before = o->cursor;
     take_progress(o);
-    if (o->cursor > before)
-        recovered(o);
-    watch_failure(o);
     pump(o);
     return 0;
 }
