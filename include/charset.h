@@ -35,6 +35,9 @@ unsigned long charset_repairs(const struct charset *c);
 /* Was a label present that is unknown, or that the bytes prove wrong? */
 bool charset_mislabelled(const struct charset *c);
 
+/* Can text be read in the charset of that name? */
+bool charset_known(struct str name);
+
 /* The charset parameter inside a Content-Type value, borrowed; empty when there is
  * none. */
 struct str charset_of_content_type(struct str content_type);

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <json-c/json.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "charset.h"
 #include "cmd.h"
 #include "cmd_try.h"
 #include "date.h"
@@ -83,6 +85,8 @@ static int on_item(void *ctx, const struct item *it, const struct feed_info *inf
     put_time(b, "updated", it->updated_s);
     put_list(b, "enclosures", it->enclosures, it->n_enclosures);
     (void)json_member_str(b, "lang", it->lang);
+    if (it->cut)
+        (void)json_member_bool(b, "cut", true);
     return buf_puts(b, "}\n");
 }
 
@@ -244,6 +248,19 @@ static int run_batch(const struct options *o)
 
 /* --- the command --- */
 
+__attribute__((format(printf, 2, 3))) static bool refuse(int *status, const char *why,
+                                                         ...)
+{
+    va_list ap;
+
+    fputs("feedwatch parse: ", stderr);
+    va_start(ap, why);
+    (void)vfprintf(stderr, why, ap);
+    va_end(ap);
+    *status = EXIT_USAGE;
+    return false;
+}
+
 static bool read_options(struct options *o, int argc, char **argv, int *status)
 {
     static const struct option known[] = {
@@ -268,6 +285,9 @@ static bool read_options(struct options *o, int argc, char **argv, int *status)
             break;
         case 'c':
             o->charset = optarg;
+            if (!charset_known(str_of(optarg)))
+                return refuse(status, "there is no charset '%s'; iconv -l lists them\n",
+                              optarg);
             break;
         case 'n':
             o->chunk = strtoul(optarg, NULL, 10);
@@ -290,11 +310,33 @@ static bool read_options(struct options *o, int argc, char **argv, int *status)
             return false;
         }
     }
-    if (argc - optind > (o->batch ? 0 : 1)) {
-        fprintf(stderr, "feedwatch parse: unexpected argument '%s'\n",
-                argv[optind + !o->batch]);
-        *status = EXIT_USAGE;
+    if (argc - optind > (o->batch ? 0 : 1))
+        return refuse(status,
+                      o->batch ? "--batch takes its files from standard input, not '%s'\n"
+                               : "one file at a time, not '%s', too\n",
+                      argv[optind + !o->batch]);
+    return true;
+}
+
+/* What is wrong with the document, for people; false: nothing. */
+static bool complain(const char *path, const struct feed_parse_result *r)
+{
+    switch (r->status) {
+    case FEED_WHOLE:
         return false;
+    case FEED_EMPTY_BODY:
+        fprintf(stderr, "feedwatch parse: %s: the document is empty\n", path);
+        break;
+    case FEED_NOT_A_FEED:
+        fprintf(stderr, "feedwatch parse: %s: not a feed: %s\n", path, r->why);
+        break;
+    default:
+        fprintf(stderr, "feedwatch parse: %s: %s: %s; ", path,
+                feed_status_name(r->status), r->why);
+        if (r->items > 1)
+            fprintf(stderr, "%lu items were read\n", r->items);
+        else
+            fprintf(stderr, "%s item was read\n", r->items ? "1" : "no");
     }
     return true;
 }
@@ -315,14 +357,11 @@ int cmd_parse(int argc, char **argv)
         o.content_type = getenv("FEED_CONTENT_TYPE");
     const char *path = optind < argc ? argv[optind] : "-";
     int r = parse_file(&o, path, &result);
+    if (strcmp(path, "-") == 0)
+        path = "standard input";
     if (r < 0) {
         fprintf(stderr, "feedwatch parse: %s: %s\n", path, strerror(-r));
         return EXIT_RUN;
     }
-    if (result.status != FEED_WHOLE) {
-        fprintf(stderr, "feedwatch parse: %s: %s: %s\n", path,
-                feed_status_name(result.status), result.why);
-        return EXIT_RUN;
-    }
-    return EXIT_OK;
+    return complain(path, &result) ? EXIT_RUN : EXIT_OK;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "charset.h"
 #include "url.h"
 
 enum key_type {
@@ -15,7 +16,7 @@ enum key_type {
     KEY_COUNT,       /* unsigned */
     KEY_WORKERS,     /* unsigned, or "auto" for 0 */
     KEY_BOOL,        /* int */
-    KEY_WORD,        /* const char *: one word */
+    KEY_CHARSET,     /* const char *: one that can be read */
     KEY_TEXT,        /* const char *: one line of ASCII */
     KEY_STRING,      /* const char *: one line */
     KEY_PATH,        /* const char *: made absolute */
@@ -80,7 +81,7 @@ static const struct key keys[] = {
     { "max_bytes", IN_ALL, KEY_SIZE, SETTING(max_bytes), 1024, 1LL << 30 },
     { "allow_private", IN_ALL, KEY_BOOL, SETTING(allow_private), 0, 0 },
     { "user_agent", IN_ALL, KEY_TEXT, SETTING(user_agent), 0, 0 },
-    { "charset", IN_FEED | IN_GROUP, KEY_WORD, SETTING(charset), 0, 0 },
+    { "charset", IN_FEED | IN_GROUP, KEY_CHARSET, SETTING(charset), 0, 0 },
 
     { "url", IN_FEED, KEY_URL, OFF(draft_feed, url), false, 0, 0 },
     { "group", IN_FEED, KEY_NAME, OFF(draft_feed, group), false, 0, 0 },
@@ -401,6 +402,18 @@ static void set_url(struct setting_job *j)
                                          : "write it with https:// in front");
 }
 
+static void set_charset(struct setting_job *j)
+{
+    if (charset_known(j->text))
+        set_string(j);
+    else
+        config_error(
+            j->l, j->at,
+            "there is no charset '%.*s'; write utf-8, windows-1251 or another one "
+            "that iconv -l lists",
+            shown(j->text), j->text.s);
+}
+
 /* "~" is $HOME; other relative paths start at the directory of the main file. */
 static void set_path(struct setting_job *j)
 {
@@ -533,11 +546,8 @@ static void set_value(struct setting_job *j)
     case KEY_BOOL:
         set_bool(j);
         return;
-    case KEY_WORD:
-        if (memchr(j->text.s, ' ', j->text.n))
-            config_error(j->l, j->at, "%s takes one word", j->key->name);
-        else
-            set_string(j);
+    case KEY_CHARSET:
+        set_charset(j);
         return;
     case KEY_TEXT:
         set_header(j);

@@ -1,5 +1,6 @@
 /* Charset labels: which converter a name means; supersets in the place of their parts. */
 #include "charset_name.h"
+#include "charset.h"
 
 #include <ctype.h>
 #include <iconv.h>
@@ -130,6 +131,14 @@ static bool known_to_iconv(const char *name, enum charset_kind *kind)
         *kind = CHARSET_MULTI; /* EBCDIC and the like: believed as they are */
     iconv_close(cd);
     return true;
+}
+
+bool charset_known(struct str name)
+{
+    char canonical[48], iconv_name[48];
+    enum charset_kind kind;
+
+    return charset_lookup(name, canonical, iconv_name, &kind);
 }
 
 bool charset_lookup(struct str label, char canonical[48], char iconv_name[48],

@@ -1,5 +1,6 @@
 /* Fuzz charset: the first byte picks a label, the second the size of the pieces; what
  * comes out is valid UTF-8 and the same for every split. */
+#include <iconv.h>
 #include "charset.h"
 #include "fuzz_feed.h"
 
@@ -25,6 +26,21 @@ static unsigned long convert(struct buf *out, const char *s, size_t n, struct st
     return repairs;
 }
 
+/* iconv loads and unloads a converter with its last user; most of the time would go
+ * there. */
+static void keep_loaded(void)
+{
+    static const char *const name[] = { "KOI8-R",      "GB18030",  "CP932",
+                                        "EUC-JP-MS",   "CP949",    "BIG5-HKSCS",
+                                        "UTF-16BE",    "UTF-16LE", "UTF-32BE",
+                                        "ISO-2022-JP", "UTF-32LE", "ISO-8859-15",
+                                        "HZ" };
+    static iconv_t held[sizeof name / sizeof *name];
+
+    for (size_t i = 0; i < sizeof name / sizeof *name && !held[i]; i++)
+        held[i] = iconv_open("UTF-8", name[i]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const label[] = {
@@ -34,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     };
     struct buf whole, pieces;
 
+    keep_loaded();
     if (size < 3)
         return 0;
     const char *s = (const char *)data + 2;

@@ -365,6 +365,9 @@ static void bounds_move_inherited_intervals(void **state)
     refuses(FEED "[feedwatch]\nmax_interval = 30s\n",
             "4: max_interval 30s is below min_interval 1m; write at least max_interval = "
             "1m");
+    refuses("[feed:a]\nurl = https://a.example/\ncharset = windows-1521\n",
+            "3: there is no charset 'windows-1521'; write utf-8, "
+            "windows-1251 or another one that iconv -l lists");
     refuses(FEED "[feedwatch]\nmin_interval = 0\n",
             "4: min_interval = 0 is too short; write at least 1s");
 }
