@@ -28,6 +28,9 @@ endif
 endif
 OWN  := -std=c11 -D_GNU_SOURCE -Iinclude -I$(B)/gen $(WARN) $(HARD) -MMD -MP \
         -DFEEDWATCH_VERSION='"$(VERSION)"' -DFEEDWATCH_SYSCONFDIR='"$(SYSCONFDIR)"'
+# Where publishers read who polls them; in the User-Agent.
+HOMEPAGE ?= https://feedwatch.example/
+OWN += -DFEEDWATCH_HOMEPAGE='"$(HOMEPAGE)"'
 OWNLD := -pie -Wl,-z,relro,-z,now
 
 SRC   := $(sort $(wildcard daemon/*/*.c))

@@ -18,16 +18,41 @@ struct config_place {
     int line;
 };
 
+/* How a feed is asked for; shared by feeds with the same settings. */
+struct config_access {
+    int64_t connect_timeout_s;
+    int64_t low_speed_bytes, low_speed_s; /* slower than this for so long: ended */
+    int64_t max_items, max_text, max_depth;
+    int64_t broken_after_s; /* failing for so long is told */
+    int64_t
+        silent_after_s;   /* nothing new for so long, too; 0: after its rhythm; -1: no */
+    int64_t full_fetch_s; /* now and then without validators */
+    bool follow_moves;    /* a lasting redirect is adopted */
+    const char *ca_file;  /* NULL: the system's */
+    const char *proxy;    /* NULL: none */
+    /* "Name: value", NULL-terminated, or NULL: none.  Credentials are among them: never
+     * shown, and sent to the origin of the configured URL only. */
+    const char *const *headers;
+    const char *basic_auth, *bearer_token; /* where the secret is kept, or NULL */
+};
+
+/* Is everything in them the same?  Headers, credentials and limits. */
+bool config_access_same(const struct config_access *a, const struct config_access *b);
+
 struct config_feed {
-    const char *name, *url;
+    const char *name;
+    const char *url;        /* of a local file: "file://" and its path */
+    const char *file;       /* a local file is polled instead of a URL, or NULL */
     const char *group;      /* "" when in none */
     const char *charset;    /* override, or "" */
     const char *user_agent; /* NULL: the default */
     int64_t interval_s, min_interval_s, max_interval_s;
+    bool interval_auto; /* interval_s holds until the feed's rhythm is known */
     int64_t first_run_max_age_s;
     int64_t timeout_s;
     int64_t max_bytes;
     bool allow_private;
+    const struct config_access *access;
     struct config_place place;
 };
 
@@ -67,8 +92,9 @@ struct config {
     const char *metrics_path; /* NULL: none */
     enum alert_format log_format;
     enum config_desktop desktop;
-    const char *user_agent; /* NULL: the default; already in each feed's */
-    unsigned workers;       /* 0: auto */
+    const char *user_agent;  /* NULL: the default; already in each feed's */
+    unsigned workers;        /* 0: auto */
+    const char *dns_servers; /* "192.0.2.1,[2001:db8::1]:53"; NULL: the system's */
     unsigned max_transfers, host_connections;
     int64_t host_interval_ms; /* between two requests to one host */
     bool host_interval_set;   /* written in the file: then it holds for loopback, too */

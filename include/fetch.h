@@ -23,9 +23,16 @@ enum fetch_outcome { /* what one GET came to; exactly one per started fetch */
 struct fetch_request { /* strings are copied */
     const char *url;
     const char *etag, *last_modified; /* NULL: none; sent verbatim */
-    const char *user_agent;           /* NULL: feedwatch/VERSION */
+    const char *user_agent;           /* NULL: feedwatch/VERSION (+URL) */
     const char *ca_file;              /* NULL: that of the pool */
-    bool allow_private;               /* metadata addresses stay refused */
+    const char *proxy;                /* "http://...", "socks5h://..."; NULL: none */
+    /* "Name: value" lines, credentials perhaps; NULL-terminated, or NULL.  They go only
+     * to the origin (scheme, host and port) of `home`; NULL: that of `url`. */
+    const char *const *headers;
+    const char *home;
+    int64_t connect_timeout_ms;           /* 0: that of the pool */
+    int64_t low_speed_bytes, low_speed_s; /* 0: those of the pool */
+    bool allow_private;                   /* metadata addresses stay refused */
     int64_t
         timeout_ms;   /* from the first connection to the end, with redirects; 0: 60 s */
     size_t max_bytes; /* decoded; 0: 8 MiB */
@@ -41,6 +48,7 @@ struct fetch_result { /* borrowed for the call of on_done */
     const char *moved_to;      /* where an unbroken chain of 301/308 ended; NULL: none */
     int64_t retry_after_s;     /* 0: none; already clamped to [60, 86400] */
     int64_t fresh_s;           /* Cache-Control max-age less Age, or Expires; 0: none */
+    bool fresh_said;           /* the answer says something about it, perhaps 0 */
     int64_t body_bytes;        /* decoded */
     int64_t wire_bytes;        /* as received */
     char why[160];             /* one line for people, "" when all went well */

@@ -19,6 +19,7 @@ struct poller_feed {                /* one feed as bound to its row of the store
 
 struct poller_options {
     const char *state_dir;
+    const char *dns_servers; /* NULL: the system's */
     bool once; /* poll each feed once, due or not, then report through `finished_fd` */
     int finished_fd; /* an eventfd, written once when all is done; -1: none */
     uint64_t seed;   /* of the jitter */

@@ -36,6 +36,10 @@ int schedule_host_exempt(struct schedule *s, uint64_t host);
  * never gets shorter.  0 or -ENOMEM. */
 int schedule_host_hold(struct schedule *s, uint64_t host, int64_t until_ms);
 
+/* Leave `host` alone until `until_ms` because all of its feeds fail; a later call may
+ * make it longer or shorter, INT64_MIN ends it.  0 or -ENOMEM. */
+int schedule_host_backoff(struct schedule *s, uint64_t host, int64_t until_ms);
+
 /* Take the feed that is due at or before `now_ms` and whose host allows it, earliest
  * first; it is in flight until schedule_done().  Returns 1 and sets *id, or 0 when
  * nothing may start. */

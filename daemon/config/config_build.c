@@ -75,6 +75,7 @@ static void build_general(struct loader *l, struct config *c)
     c->desktop = g->desktop ? (enum config_desktop)(g->desktop - 1) : CONFIG_DESKTOP_AUTO;
     c->user_agent = g->all.user_agent;
     c->workers = g->workers;
+    c->dns_servers = g->dns_servers;
     c->max_transfers = g->max_transfers ? g->max_transfers : 64;
     c->host_connections = g->host_connections ? g->host_connections : 2;
     c->host_interval_set = g->host_interval_ms != UNSET;
@@ -92,7 +93,10 @@ static void build_general(struct loader *l, struct config *c)
     {                                                                                    \
         .interval_s = 15 * 60, .min_interval_s = 60, .max_interval_s = 86400,            \
         .first_run_max_age_s = 0, .timeout_s = 60, .max_bytes = 8 << 20, .charset = "",  \
-        .user_agent = NULL, .allow_private = 0                                           \
+        .user_agent = NULL, .allow_private = 0, .connect_timeout_s = 10,                 \
+        .low_speed_bytes = 64, .low_speed_s = 20, .max_items = 10000,                    \
+        .max_text = 256 << 10, .max_depth = 64, .broken_after_s = 86400,                 \
+        .silent_after_s = AUTO, .full_fetch_s = 7 * 86400, .follow_moves = 1             \
     }
 
 static void print_duration(char out[32], int64_t s)
@@ -136,11 +140,14 @@ static void lay_intervals(struct loader *l, struct settings *s,
     if (s->max_interval_s < s->min_interval_s)
         s->max_interval_s = s->min_interval_s;
 
-    int64_t want = own->interval_s != UNSET ? own->interval_s : s->interval_s;
+    bool has = own->interval_s != UNSET && own->interval_s != AUTO;
+    int64_t want = has ? own->interval_s : s->interval_s;
+    if (own->interval_s != UNSET)
+        s->interval_auto = own->interval_s == AUTO;
     s->interval_s = want < s->min_interval_s   ? s->min_interval_s
                     : want > s->max_interval_s ? s->max_interval_s
                                                : want;
-    if (own->interval_s == UNSET || s->interval_s == want)
+    if (!has || s->interval_s == want)
         return;
     bool below = want < s->interval_s;
     print_duration(a, want);
@@ -152,7 +159,43 @@ static void lay_intervals(struct loader *l, struct settings *s,
                  below ? "min" : "max", a);
 }
 
-static void lay_settings(struct loader *l, struct settings *s, const struct settings *own)
+/* What says how a feed is asked for.  Is any of it in `own`? */
+static bool lay_access(struct settings *s, const struct settings *own)
+{
+    int64_t *to[] = { &s->connect_timeout_s, &s->low_speed_bytes, &s->low_speed_s,
+                      &s->max_items,         &s->max_text,        &s->max_depth,
+                      &s->broken_after_s,    &s->silent_after_s,  &s->full_fetch_s };
+    const int64_t from[] = { own->connect_timeout_s, own->low_speed_bytes,
+                             own->low_speed_s,       own->max_items,
+                             own->max_text,          own->max_depth,
+                             own->broken_after_s,    own->silent_after_s,
+                             own->full_fetch_s };
+
+    bool any = own->follow_moves != UNSET || own->ca_file || own->proxy ||
+               own->headers.text.n || own->basic_auth.text.n || own->bearer_token.text.n;
+
+    for (size_t i = 0; i < sizeof to / sizeof to[0]; i++) {
+        any |= from[i] != UNSET;
+        if (from[i] != UNSET)
+            *to[i] = from[i];
+    }
+    if (own->follow_moves != UNSET)
+        s->follow_moves = own->follow_moves;
+    if (own->ca_file)
+        s->ca_file = own->ca_file;
+    if (own->proxy)
+        s->proxy = own->proxy;
+    if (own->headers.text.n)
+        s->headers = own->headers;
+    if (own->basic_auth.text.n || own->bearer_token.text.n) { /* one or the other */
+        s->basic_auth = own->basic_auth;
+        s->bearer_token = own->bearer_token;
+    }
+    return any;
+}
+
+/* Is anything in `own` that build_access() must know of? */
+static bool lay_settings(struct loader *l, struct settings *s, const struct settings *own)
 {
     lay_intervals(l, s, own);
     if (own->first_run_max_age_s != UNSET)
@@ -167,6 +210,7 @@ static void lay_settings(struct loader *l, struct settings *s, const struct sett
         s->charset = own->charset;
     if (own->user_agent)
         s->user_agent = own->user_agent;
+    return lay_access(s, own);
 }
 
 /* ---- feeds */
@@ -193,24 +237,45 @@ static const char *join_group(struct loader *l, const struct draft_feed *d)
     return d->group.text.s;
 }
 
-static void build_feed(struct loader *l, struct config_feed *f,
-                       const struct draft_feed *d, const struct settings *general,
-                       const struct settings *by_group)
+/* Settings laid together, and what `access` is made of them. */
+struct base {
+    struct settings settings;
+    const struct config_access *access;
+};
+
+/* A local file stands as a URL in the store and in reports; no URL leads there. */
+static const char *file_url(struct loader *l, const char *path)
 {
-    const struct settings *base = general;
+    size_t n = sizeof "file://" + strlen(path);
+    char *url = arena_get(l->arena, n);
+
+    if (url)
+        snprintf(url, n, "file://%s", path);
+    l->oom |= !url;
+    return url;
+}
+
+static void build_feed(struct loader *l, struct config_feed *f,
+                       const struct draft_feed *d, const struct base *general,
+                       const struct base *by_group)
+{
+    const struct base *base = general;
     const struct name *section = NULL;
 
     f->name = d->head.name;
-    f->url = d->url;
+    f->file = d->file;
+    f->url = d->file ? file_url(l, d->file) : d->url;
     f->place = d->head.place;
     f->group = d->group.text.n ? join_group(l, d) : "";
     if (d->group.text.n)
         section = names_find(&l->names, IN_GROUP, d->group.text);
     if (section)
         base = &by_group[section->index];
-    struct settings s = *base;
-    if (d->own)
-        lay_settings(l, &s, d->own);
+    struct settings s = base->settings;
+    f->access = base->access;
+    if (d->own && lay_settings(l, &s, d->own))
+        f->access = build_access(l, &s, base->access);
+    f->interval_auto = s.interval_auto;
     f->charset = s.charset;
     f->user_agent = s.user_agent;
     f->interval_s = s.interval_s;
@@ -259,8 +324,8 @@ static void build_feeds(struct loader *l, struct config *c)
 {
     const struct draft_feed *d = l->feeds.at;
     const struct draft_group *groups = l->groups.at;
-    struct settings general = DEFAULTS;
-    struct settings *by_group = calloc(l->groups.n + 1, sizeof *by_group);
+    struct base general = { .settings = DEFAULTS };
+    struct base *by_group = calloc(l->groups.n + 1, sizeof *by_group);
 
     c->feeds = arena_get(l->arena, (l->feeds.n + 1) * sizeof *c->feeds);
     if (!by_group || !c->feeds) {
@@ -268,16 +333,22 @@ static void build_feeds(struct loader *l, struct config *c)
         free(by_group);
         return;
     }
-    lay_settings(l, &general, &l->general.all);
+    (void)lay_settings(l, &general.settings, &l->general.all);
+    general.access = build_access(l, &general.settings, NULL);
     for (size_t i = 0; i < l->groups.n; i++) {
         by_group[i] = general;
-        lay_settings(l, &by_group[i], &groups[i].own);
+        if (lay_settings(l, &by_group[i].settings, &groups[i].own))
+            by_group[i].access = build_access(l, &by_group[i].settings, general.access);
     }
     c->n_feeds = l->feeds.n;
     for (size_t i = 0; i < l->feeds.n; i++) {
-        if (!d[i].url && !d[i].head.broken)
+        if (!d[i].url && !d[i].file && !d[i].head.broken)
             config_error(l, d[i].head.place,
                          "feed '%s' has no url; write url = https://...", d[i].head.name);
+        if (d[i].url && d[i].file)
+            config_error(l, d[i].head.place,
+                         "feed '%s' has both url and file; delete one of them",
+                         d[i].head.name);
         build_feed(l, &c->feeds[i], &d[i], &general, by_group);
     }
     free(by_group);

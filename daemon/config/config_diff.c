@@ -9,7 +9,7 @@
 
 /* --- one thing: which of its keys differ --- */
 
-enum member_type { M_INT64, M_INT, M_BOOL, M_TEXT, M_LIST, M_RULE, M_NOISE };
+enum member_type { M_INT64, M_INT, M_BOOL, M_TEXT, M_LIST, M_RULE, M_NOISE, M_ACCESS };
 
 struct member {
     const char *key;
@@ -27,12 +27,14 @@ static const struct member feed_members[] = {
     F("charset", charset, M_TEXT),
     F("user_agent", user_agent, M_TEXT),
     F("interval", interval_s, M_INT64),
+    F("interval", interval_auto, M_BOOL),
     F("min_interval", min_interval_s, M_INT64),
     F("max_interval", max_interval_s, M_INT64),
     F("first_run_max_age", first_run_max_age_s, M_INT64),
     F("timeout", timeout_s, M_INT64),
     F("max_bytes", max_bytes, M_INT64),
     F("allow_private", allow_private, M_BOOL),
+    F("access", access, M_ACCESS),
     { 0 },
 };
 
@@ -72,6 +74,7 @@ static const struct member general_members[] = {
     G("host_connections", host_connections, M_INT),
     G("host_interval", host_interval_ms, M_INT64),
     G("keep_seen", keep_seen_s, M_INT64),
+    G("dns_servers", dns_servers, M_TEXT),
     { 0 },
 };
 
@@ -129,6 +132,10 @@ static int same_member(const struct member *m, const void *a, const void *b, boo
     case M_NOISE:
         *same = same_text((*(const struct config_noise *const *)x)->text,
                           (*(const struct config_noise *const *)y)->text);
+        break;
+    case M_ACCESS:
+        *same = config_access_same(*(const struct config_access *const *)x,
+                                   *(const struct config_access *const *)y);
         break;
     case M_RULE:
         return same_rule(*(struct rule *const *)x, *(struct rule *const *)y, same);

@@ -12,6 +12,9 @@
 enum key_type {
     KEY_DURATION,    /* int64_t seconds */
     KEY_DURATION_MS, /* int64_t milliseconds */
+    KEY_INTERVAL,    /* int64_t seconds, or "auto" for AUTO */
+    KEY_SILENCE,     /* int64_t seconds, "auto" for AUTO or "never" for NEVER */
+    KEY_LIMIT,       /* int64_t, a count */
     KEY_SIZE,        /* int64_t bytes */
     KEY_COUNT,       /* unsigned */
     KEY_WORKERS,     /* unsigned, or "auto" for 0 */
@@ -21,6 +24,9 @@ enum key_type {
     KEY_STRING,      /* const char *: one line */
     KEY_PATH,        /* const char *: made absolute */
     KEY_SECRET,      /* const char *: "file:PATH", made absolute, or "credential:NAME" */
+    KEY_ACCESS,      /* struct entry: the same with its place */
+    KEY_PROXY,       /* const char * */
+    KEY_HEADERS,     /* struct entry: lines "Name: value"; may be repeated */
     KEY_URL,         /* const char * */
     KEY_NAME,        /* struct entry: one name, checked later */
     KEY_NAMES,       /* struct entry: a list of names, checked later */
@@ -72,7 +78,9 @@ static const struct key keys[] = {
     { "history", IN_GENERAL, KEY_DURATION, GENERAL(history_s), 0, 10 * YEAR_S },
     { "history_size", IN_GENERAL, KEY_SIZE, GENERAL(history_bytes), 1 << 20, 1LL << 40 },
 
-    { "interval", IN_ALL, KEY_DURATION, SETTING(interval_s), 1, YEAR_S },
+    { "dns_servers", IN_GENERAL, KEY_TEXT, GENERAL(dns_servers), 0, 0 },
+
+    { "interval", IN_ALL, KEY_INTERVAL, SETTING(interval_s), 1, YEAR_S },
     { "min_interval", IN_ALL, KEY_DURATION, SETTING(min_interval_s), 1, YEAR_S },
     { "max_interval", IN_ALL, KEY_DURATION, SETTING(max_interval_s), 1, YEAR_S },
     { "first_run_max_age", IN_ALL, KEY_DURATION, SETTING(first_run_max_age_s), 0,
@@ -83,6 +91,23 @@ static const struct key keys[] = {
     { "user_agent", IN_ALL, KEY_TEXT, SETTING(user_agent), 0, 0 },
     { "charset", IN_FEED | IN_GROUP, KEY_CHARSET, SETTING(charset), 0, 0 },
 
+    { "connect_timeout", IN_ALL, KEY_DURATION, SETTING(connect_timeout_s), 1, 600 },
+    { "low_speed", IN_ALL, KEY_SIZE, SETTING(low_speed_bytes), 1, 1LL << 30 },
+    { "low_speed_time", IN_ALL, KEY_DURATION, SETTING(low_speed_s), 1, 3600 },
+    { "max_items", IN_ALL, KEY_LIMIT, SETTING(max_items), 1, 1000000 },
+    { "max_text", IN_ALL, KEY_SIZE, SETTING(max_text), 1024, 16 << 20 },
+    { "max_depth", IN_ALL, KEY_LIMIT, SETTING(max_depth), 8, 1000 },
+    { "broken_after", IN_ALL, KEY_DURATION, SETTING(broken_after_s), 1, YEAR_S },
+    { "silent_after", IN_ALL, KEY_SILENCE, SETTING(silent_after_s), 1, 100 * YEAR_S },
+    { "full_fetch", IN_ALL, KEY_DURATION, SETTING(full_fetch_s), 1, YEAR_S },
+    { "follow_moves", IN_ALL, KEY_BOOL, SETTING(follow_moves), 0, 0 },
+    { "ca_file", IN_ALL, KEY_PATH, SETTING(ca_file), 0, 0 },
+    { "proxy", IN_ALL, KEY_PROXY, SETTING(proxy), 0, 0 },
+    { "header", IN_FEED | IN_GROUP, KEY_HEADERS, SETTING(headers), 0, 0 },
+    { "basic_auth", IN_FEED | IN_GROUP, KEY_ACCESS, SETTING(basic_auth), 0, 0 },
+    { "bearer_token", IN_FEED | IN_GROUP, KEY_ACCESS, SETTING(bearer_token), 0, 0 },
+
+    { "file", IN_FEED, KEY_PATH, OFF(draft_feed, file), false, 0, 0 },
     { "url", IN_FEED, KEY_URL, OFF(draft_feed, url), false, 0, 0 },
     { "group", IN_FEED, KEY_NAME, OFF(draft_feed, group), false, 0, 0 },
 
@@ -136,132 +161,18 @@ void settings_clear(struct settings *s)
         .first_run_max_age_s = UNSET,
         .timeout_s = UNSET,
         .max_bytes = UNSET,
+        .connect_timeout_s = UNSET,
+        .low_speed_bytes = UNSET,
+        .low_speed_s = UNSET,
+        .max_items = UNSET,
+        .max_text = UNSET,
+        .max_depth = UNSET,
+        .broken_after_s = UNSET,
+        .silent_after_s = UNSET,
+        .full_fetch_s = UNSET,
         .allow_private = UNSET,
+        .follow_moves = UNSET,
     };
-}
-
-/* ---- values */
-
-static bool digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* Digits at the front of *t, cut off.  False: none, or too large. */
-static bool take_number(struct str *t, int64_t *out)
-{
-    int64_t v = 0;
-    size_t i = 0;
-
-    for (; i < t->n && digit(t->s[i]); i++)
-        if (__builtin_mul_overflow(v, 10, &v) ||
-            __builtin_add_overflow(v, t->s[i] - '0', &v))
-            return false;
-    if (i == 0)
-        return false;
-    *t = (struct str){ t->s + i, t->n - i };
-    *out = v;
-    return true;
-}
-
-/* A unit at the front of *t, cut off, in milliseconds; 0: none. */
-static int64_t take_unit_ms(struct str *t)
-{
-    static const struct {
-        const char *name;
-        int64_t ms;
-    } units[] = { { "ms", 1 },      { "s", 1000 },     { "m", 60000 },
-                  { "h", 3600000 }, { "d", 86400000 }, { "w", 604800000 } };
-
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        size_t n = strlen(units[i].name);
-        if (t->n >= n && memcmp(t->s, units[i].name, n) == 0) {
-            *t = (struct str){ t->s + n, t->n - n };
-            return units[i].ms;
-        }
-    }
-    return 0;
-}
-
-static int duration_ms(struct str t, int64_t *out)
-{
-    int64_t sum = 0, last = INT64_MAX, v, unit;
-
-    t = str_trim(t);
-    do {
-        if (!take_number(&t, &v))
-            return -EINVAL;
-        unit = t.n || last != INT64_MAX ? take_unit_ms(&t) : 1000;
-        if (unit == 0 || unit >= last) /* units in falling order: 1h30m, not 30m1h */
-            return -EINVAL;
-        last = unit;
-        if (__builtin_mul_overflow(v, unit, &v) || __builtin_add_overflow(sum, v, &sum))
-            return -EINVAL;
-    } while (t.n);
-    *out = sum;
-    return 0;
-}
-
-int config_duration(struct str text, int64_t *seconds)
-{
-    int64_t ms;
-
-    if (duration_ms(text, &ms) < 0 || ms % 1000)
-        return -EINVAL;
-    *seconds = ms / 1000;
-    return 0;
-}
-
-int config_size(struct str text, int64_t *bytes)
-{
-    struct str t = str_trim(text);
-    int64_t v;
-    int shift = 0;
-
-    if (!take_number(&t, &v))
-        return -EINVAL;
-    if (t.n) {
-        const char *at = strchr("kKmMgG", t.s[0]);
-        if (!t.s[0] || !at)
-            return -EINVAL;
-        shift = 10 * (1 + (int)(at - "kKmMgG") / 2);
-        t = (struct str){ t.s + 1, t.n - 1 };
-    }
-    if (t.n && !str_eq(t, STR("B")) && !str_eq(t, STR("iB")))
-        return -EINVAL;
-    if (v > INT64_MAX >> shift)
-        return -EINVAL;
-    *bytes = v << shift;
-    return 0;
-}
-
-struct str list_word(struct str *rest)
-{
-    size_t from = 0;
-
-    while (from < rest->n && strchr(" \t\n,", rest->s[from]))
-        from++;
-    size_t to = from;
-    while (to < rest->n && !strchr(" \t\n,", rest->s[to]))
-        to++;
-    struct str word = { rest->s + from, to - from };
-    *rest = (struct str){ rest->s + to, rest->n - to };
-    return word;
-}
-
-bool next_line(struct str *rest, struct str *out, int *line)
-{
-    while (rest->n) {
-        const char *nl = memchr(rest->s, '\n', rest->n);
-        size_t n = nl ? (size_t)(nl - rest->s) : rest->n;
-
-        *out = str_trim((struct str){ rest->s, n });
-        *rest = (struct str){ rest->s + n + (nl != NULL), rest->n - n - (nl != NULL) };
-        (*line)++;
-        if (out->n)
-            return true;
-    }
-    return false;
 }
 
 /* ---- one key into its draft */
@@ -283,19 +194,60 @@ static void duration_error(struct setting_job *j, const char *bound, int64_t s)
 
 static void set_duration(struct setting_job *j)
 {
-    int64_t ms, unit = j->key->type == KEY_DURATION ? 1000 : 1, v;
+    int64_t ms, unit = j->key->type == KEY_DURATION_MS ? 1 : 1000, v;
 
-    if (duration_ms(j->text, &ms) < 0 || ms % unit)
+    if (j->key->type == KEY_INTERVAL && str_eq(j->text, STR("auto")))
+        v = AUTO, memcpy(j->to, &v, sizeof v);
+    else if (j->key->type == KEY_SILENCE && str_eq(j->text, STR("auto")))
+        v = AUTO, memcpy(j->to, &v, sizeof v);
+    else if (j->key->type == KEY_SILENCE && str_eq(j->text, STR("never")))
+        v = NEVER, memcpy(j->to, &v, sizeof v);
+    else if (config_duration_ms(j->text, &ms) < 0 || ms % unit)
         config_error(j->l, j->at,
                      "%s = %.*s is not a duration; write a number and a unit, as in 90s, "
-                     "15m, 1h30m or 2d",
-                     j->key->name, shown(j->text), j->text.s);
+                     "15m, 1h30m or 2d%s",
+                     j->key->name, shown(j->text), j->text.s,
+                     j->key->type == KEY_INTERVAL  ? ", or auto"
+                     : j->key->type == KEY_SILENCE ? ", or auto, or never"
+                                                   : "");
     else if (ms < j->key->least * 1000)
         duration_error(j, "too short", j->key->least);
     else if (ms > j->key->most * 1000)
         duration_error(j, "too long", j->key->most);
     else
         v = ms / unit, memcpy(j->to, &v, sizeof v);
+}
+
+static void put_size(char out[32], int64_t v)
+{
+    int unit = 0;
+
+    while (v && v % 1024 == 0 && unit < 3)
+        v /= 1024, unit++;
+    snprintf(out, 32, "%lld%.1s", (long long)v, unit ? &"KMG"[unit - 1] : "");
+}
+
+static void size_error(struct setting_job *j)
+{
+    char least[32], most[32];
+
+    put_size(least, j->key->least);
+    put_size(most, j->key->most);
+    config_error(j->l, j->at, "%s = %.*s is out of range; write %s to %s", j->key->name,
+                 shown(j->text), j->text.s, least, most);
+}
+
+static void set_limit(struct setting_job *j)
+{
+    struct str t = j->text;
+    int64_t v;
+
+    if (!config_number(&t, &v) || t.n || v < j->key->least || v > j->key->most)
+        config_error(j->l, j->at, "%s = %.*s; write a number from %lld to %lld",
+                     j->key->name, shown(j->text), j->text.s, (long long)j->key->least,
+                     (long long)j->key->most);
+    else
+        memcpy(j->to, &v, sizeof v);
 }
 
 static void set_size(struct setting_job *j)
@@ -306,9 +258,7 @@ static void set_size(struct setting_job *j)
         config_error(j->l, j->at, "%s = %.*s is not a size; write bytes, as in 8M or 64K",
                      j->key->name, shown(j->text), j->text.s);
     else if (v < j->key->least || v > j->key->most)
-        config_error(j->l, j->at, "%s = %.*s is out of range; write %s", j->key->name,
-                     shown(j->text), j->text.s,
-                     j->key->most > 1LL << 30 ? "1M to 1024G" : "1K to 1G");
+        size_error(j);
     else
         memcpy(j->to, &v, sizeof v);
 }
@@ -322,7 +272,7 @@ static void set_count(struct setting_job *j)
         *(unsigned *)j->to = 0;
         return;
     }
-    if (!take_number(&t, &v) || t.n || v < j->key->least || v > j->key->most)
+    if (!config_number(&t, &v) || t.n || v < j->key->least || v > j->key->most)
         config_error(j->l, j->at, "%s = %.*s; write %sa number from %lld to %lld",
                      j->key->name, shown(j->text), j->text.s,
                      j->key->type == KEY_WORKERS ? "auto or " : "",
@@ -462,6 +412,36 @@ static void set_secret(struct setting_job *j)
     }
 }
 
+/* The same with its place, for what goes wrong when it is read. */
+static void set_access(struct setting_job *j)
+{
+    struct setting_job where = *j;
+    char *kept = NULL;
+
+    where.to = &kept;
+    set_secret(&where);
+    *(struct entry *)j->to = (struct entry){ str_of(kept), j->at };
+}
+
+static void set_proxy(struct setting_job *j)
+{
+    static const char *const schemes[] = { "http://", "https://", "socks5h://" };
+    struct str t = j->text;
+    bool known = str_eq(t, STR("none"));
+
+    for (size_t i = 0; i < 3 && !known; i++)
+        known =
+            t.n > strlen(schemes[i]) && memcmp(t.s, schemes[i], strlen(schemes[i])) == 0;
+    for (size_t i = 0; i < t.n; i++)
+        known = known && t.s[i] > ' ' && t.s[i] <= '~' && t.s[i] != '@';
+    if (known)
+        set_string(j);
+    else /* it may hold a password: not shown */
+        config_error(j->l, j->at,
+                     "this is not a proxy; write proxy = http://HOST:PORT, https:// or "
+                     "socks5h://, without a user, or none");
+}
+
 static void set_entry(struct setting_job *j)
 {
     struct entry e = { { arena_copy(j->l->arena, j->text), j->text.n }, j->at };
@@ -534,7 +514,18 @@ static void set_value(struct setting_job *j)
     switch (j->key->type) {
     case KEY_DURATION:
     case KEY_DURATION_MS:
+    case KEY_INTERVAL:
+    case KEY_SILENCE:
         set_duration(j);
+        return;
+    case KEY_LIMIT:
+        set_limit(j);
+        return;
+    case KEY_ACCESS:
+        set_access(j);
+        return;
+    case KEY_PROXY:
+        set_proxy(j);
         return;
     case KEY_SIZE:
         set_size(j);
@@ -572,6 +563,7 @@ static void set_value(struct setting_job *j)
         set_rule(j);
         return;
     case KEY_LINES:
+    case KEY_HEADERS:
         add_lines(j);
         return;
     case KEY_FORMAT:
@@ -678,14 +670,15 @@ static bool take_text(struct setting_job *j, struct str text)
     j->text = text;
     if (type == KEY_NAMES)
         j->text = cut_comments(j->l, text);
-    else if (type != KEY_RULE && type != KEY_LINES)
+    else if (type != KEY_RULE && type != KEY_LINES && type != KEY_HEADERS)
         j->text = cut_comment(text);
     if (str_trim(j->text).n == 0) {
         config_error(j->l, j->at, "%s has no value; write one or delete the line",
                      j->key->name);
         return false;
     }
-    bool lines = type == KEY_RULE || type == KEY_LINES || type == KEY_NAMES;
+    bool lines =
+        type == KEY_RULE || type == KEY_LINES || type == KEY_NAMES || type == KEY_HEADERS;
     if (!lines && memchr(j->text.s, '\n', j->text.n)) {
         config_error(
             j->l, j->at,
@@ -746,7 +739,7 @@ static void set_known(struct loader *l, const struct key *key, const struct entr
     struct setting_job j = { l, key, value->place, value->text, target_of(l, key) };
 
     at += key - keys;
-    if (at->line && key->type != KEY_LINES) {
+    if (at->line && key->type != KEY_LINES && key->type != KEY_HEADERS) {
         config_error(l, value->place, "%s is set a second time; the first is at %s:%d",
                      key->name, at->file, at->line);
         return;

@@ -63,15 +63,9 @@ unsigned edit_limit(struct str wrong);
 /* ---- what was read, before it is checked as a whole */
 
 #define UNSET (-1)
+#define AUTO (-2)  /* of an interval, or a silence */
+#define NEVER (-3) /* of a silence */
 #define KEYS_MAX 160
-
-struct settings { /* of a feed, a group or all: UNSET or NULL where not written */
-    int64_t interval_s, min_interval_s, max_interval_s;
-    int64_t first_run_max_age_s, timeout_s, max_bytes;
-    const char *charset, *user_agent;
-    int allow_private;
-    struct config_place interval_at, min_at, max_at;
-};
 
 struct entry { /* a value; one '\n' for each line break of the file inside it, so that a
                   place in it leads to a line */
@@ -85,10 +79,24 @@ struct draft_noise { /* entries only: see config_noise.c */
     struct entry storm_after, storm_size;
 };
 
+struct settings { /* of a feed, a group or all: UNSET or NULL where not written */
+    int64_t interval_s, min_interval_s, max_interval_s;
+    int64_t first_run_max_age_s, timeout_s, max_bytes;
+    int64_t connect_timeout_s, low_speed_bytes, low_speed_s;
+    int64_t max_items, max_text, max_depth;
+    int64_t broken_after_s, silent_after_s, full_fetch_s;
+    const char *charset, *user_agent, *ca_file, *proxy;
+    struct entry headers;                  /* lines "Name: value" */
+    struct entry basic_auth, bearer_token; /* where the secret is kept */
+    int allow_private, follow_moves;
+    bool interval_auto; /* of what is laid together */
+    struct config_place interval_at, min_at, max_at;
+};
+
 struct draft_general {
     struct draft_noise noise;
     struct settings all;
-    const char *state_dir, *log_path, *metrics_path;
+    const char *state_dir, *log_path, *metrics_path, *dns_servers;
     int log_format, desktop;
     unsigned workers, max_transfers, host_connections;
     int64_t host_interval_ms, keep_seen_s;
@@ -102,7 +110,7 @@ struct draft { /* how each of those below begins */
 };
 struct draft_feed {
     struct draft head;
-    const char *url;
+    const char *url, *file;
     struct entry group;   /* text.n == 0: in none */
     struct settings *own; /* NULL: none */
 };
@@ -192,12 +200,22 @@ struct config_place config_option_place(const struct draft_sink *d, const char *
 const char *config_option_name(const struct draft_sink *d, size_t i);
 void settings_clear(struct settings *s);
 
+/* The settings of how a feed is asked for, with its secrets read: `like` when they are
+ * the same, else new; NULL: wrong (reported) or out of memory. */
+const struct config_access *build_access(struct loader *l, const struct settings *s,
+                                         const struct config_access *like);
+
 /* Check the sinks and fill their part of `c`. */
 void build_sinks(struct loader *l, struct config *c);
 
 /* Check the drafts as a whole and fill `c`.  0, -EINVAL with errors reported, or
  * -ENOMEM. */
 int config_build(struct loader *l, struct config *c);
+
+/* Digits at the front of *t, cut off.  False: none, or too large. */
+bool config_number(struct str *t, int64_t *out);
+/* As config_duration(), in milliseconds. */
+int config_duration_ms(struct str text, int64_t *out);
 
 /* Words of a list value ("a, b c"): each call cuts the next one off `rest`; n == 0: no
  * more. */

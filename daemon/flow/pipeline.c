@@ -121,6 +121,7 @@ static int set_up_pollers(struct pipeline *p)
 {
     unsigned n = pipeline_workers(p->snap->config);
     struct poller_options opt = {
+        .dns_servers = p->snap->config->dns_servers,
         .state_dir = p->snap->config->state_dir,
         .once = p->opt.once,
         .finished_fd = p->finished_fd,

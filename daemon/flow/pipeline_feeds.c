@@ -42,8 +42,10 @@ int bind_new(struct bind *b, const struct config *config)
 
 /* All feeds of one host belong to one poller: its limits and connections are local there.
  */
-static unsigned share_of(const char *url, unsigned n, struct buf *work)
+static unsigned share_of(const struct poller_feed *f, unsigned n, struct buf *work)
 {
+    const char *url = f->state.effective_url ? f->state.effective_url : f->conf->url;
+
     buf_clear(work);
     if (n == 1 || url_host(work, str_of(url)) < 0)
         return 0;
@@ -59,7 +61,7 @@ int pipeline_deal(struct pipeline *p, struct bind *b)
 
     buf_init(&work, 4096);
     for (size_t i = 0; i < n; i++)
-        count[share_of(b->feeds[i].conf->url, p->n_pollers, &work)]++;
+        count[share_of(&b->feeds[i], p->n_pollers, &work)]++;
     for (unsigned k = 0; k < p->n_pollers && r == 0; k++) {
         part[k] = calloc(count[k] + 1, sizeof *part[k]);
         count[k] = 0;
@@ -67,7 +69,7 @@ int pipeline_deal(struct pipeline *p, struct bind *b)
             r = -ENOMEM;
     }
     for (size_t i = 0; i < n && r == 0; i++) {
-        unsigned k = share_of(b->feeds[i].conf->url, p->n_pollers, &work);
+        unsigned k = share_of(&b->feeds[i], p->n_pollers, &work);
 
         part[k][count[k]++] = b->feeds[i];
         memset(&b->feeds[i].state, 0, sizeof b->feeds[i].state);

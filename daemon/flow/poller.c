@@ -3,6 +3,7 @@
 #include "poller.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,10 @@
 
 #define SPREAD_MS_PER_FEED 20 /* at start-up */
 #define TIMER_ACCURACY_USEC 5000
+#define ASLEEP_MS 20000 /* a timer that is so late: the machine slept, not we */
+#define WAKE_MIN_MS 5000
+#define SOON_MS (15 * 60 * 1000) /* what is not worth a whole interval of waiting */
+#define WEEK_MS ((int64_t)7 * 24 * 3600 * 1000)
 
 struct order {             /* from main to the poller's thread */
     struct snapshot *snap; /* NULL: stop */
@@ -59,6 +64,7 @@ static void feed_free(struct feed *f)
 static void drop_feed(struct poller *p, struct feed *f)
 {
     schedule_remove(p->schedule, f->id);
+    poller_host_leave(&p->hosts, f->host, f->host_fails);
     p->feeds[f->id] = NULL;
     if (f->id < p->first_free)
         p->first_free = f->id;
@@ -68,30 +74,93 @@ static void drop_feed(struct poller *p, struct feed *f)
 /* --- scheduling --- */
 
 /* The number that stands for the feed's host; one's own machine needs no sparing. */
-static uint64_t host_of(struct poller *p, const struct config_feed *conf,
-                        const struct config *c)
+static uint64_t host_of(struct poller *p, const struct feed *f)
 {
+    const char *url = f->state.effective_url ? f->state.effective_url : f->conf->url;
+    const struct config *c = f->snap->config;
+
+    if (f->conf->file) { /* each a host of its own */
+        uint64_t file = XXH3_64bits(url, strlen(url));
+        (void)schedule_host_exempt(p->schedule, file);
+        return file;
+    }
     buf_clear(&p->work);
-    if (url_host(&p->work, str_of(conf->url)) < 0)
+    if (url_host(&p->work, str_of(url)) < 0)
         return 0;
     uint64_t host = XXH3_64bits(p->work.s, p->work.n);
     if (!c->host_interval_set && netguard_judge_name(p->work.s) == NETGUARD_LOOPBACK)
-        schedule_host_exempt(p->schedule, host);
+        (void)schedule_host_exempt(p->schedule, host);
     return host;
+}
+
+static void join_host(struct poller *p, struct feed *f)
+{
+    const struct store_feed *s = &f->state;
+
+    f->host = host_of(p, f);
+    f->host_fails =
+        s->failures > 0 && !s->gone && (s->http_status == 0 || s->http_status >= 400);
+    (void)poller_host_join(&p->hosts, f->host, f->host_fails);
+}
+
+/* What the store knows of hosts that must be left alone. */
+static void restore_hold(struct poller *p, struct feed *f)
+{
+    const struct store_feed *s = &f->state;
+    struct poller_host *h = poller_host_find(&p->hosts, f->host);
+    int64_t left = s->hold_ms - clock_utc_ms();
+
+    if (left <= 0 || left > WEEK_MS || !h)
+        return;
+    int64_t until = clock_mono_ms() + left;
+    if (s->due_why == STORE_DUE_RETRY_AFTER) {
+        (void)schedule_host_hold(p->schedule, f->host, until);
+    } else if (poller_host_is_down(h) && until > h->until_ms) {
+        h->until_ms = until;
+        if ((int64_t)h->failures < s->host_failures)
+            h->failures = (uint32_t)s->host_failures;
+        (void)schedule_host_backoff(p->schedule, f->host, until);
+    }
+}
+
+void poller_host_recovered(struct poller *p, uint64_t host)
+{
+    for (size_t i = 0; i < p->n_feeds; i++) {
+        struct feed *f = p->feeds[i];
+        int64_t room = SOON_MS;
+
+        if (!f || f->host != host || !f->host_fails || f->job || f->state.gone ||
+            f->state.auth_mark)
+            continue;
+        if (room > f->conf->interval_s * 1000)
+            room = f->conf->interval_s * 1000;
+        int64_t wait = schedule_spread_ms(p->schedule, room);
+        if (f->state.due_ms > clock_utc_ms() + wait)
+            (void)schedule_set(p->schedule, f->id, host, clock_mono_ms() + wait);
+    }
+}
+
+/* 401: the user has changed what it depends on. */
+static bool has_new_login(struct feed *f)
+{
+    if (!f->state.auth_mark || f->state.auth_mark == job_auth_mark(f->conf))
+        return false;
+    f->state.auth_mark = 0;
+    return true;
 }
 
 /* When a feed that comes from the store is due: as stored, but those that are overdue or
  * new are spread, each at its own constant place, so that a start is no burst. */
-static int64_t first_due(const struct poller *p, const struct feed *f, size_t n)
+static int64_t first_due(const struct poller *p, struct feed *f, size_t n)
 {
     int64_t now = clock_mono_ms(), left = f->state.due_ms - clock_utc_ms();
     int64_t spread = (int64_t)n * SPREAD_MS_PER_FEED;
 
     if (p->opt.once)
         return now;
-    if (left > f->conf->max_interval_s * 1000)
+    if (left > f->conf->max_interval_s * 1000 && left > WEEK_MS)
         left = f->conf->max_interval_s * 1000; /* the clock was set back */
-    if (f->state.due_ms && left > 0)
+    if (f->state.due_ms && left > 0 && !has_new_login(f))
         return now + left;
     if (spread > f->conf->interval_s * 1000)
         spread = f->conf->interval_s * 1000;
@@ -131,7 +200,7 @@ static int add_feed(struct poller *p, const struct order *o, struct poller_feed 
     f->snap = snapshot_ref(o->snap);
     f->state = from->state;
     memset(&from->state, 0, sizeof from->state);
-    f->host = host_of(p, f->conf, o->snap->config);
+    join_host(p, f);
     p->feeds[f->id] = f;
     count_feed(f);
     if (f->state.gone)
@@ -142,18 +211,21 @@ static int add_feed(struct poller *p, const struct order *o, struct poller_feed 
 /* Go on with the state that belongs to the feed's new URL. */
 static void take_state(struct poller *p, struct feed *f, struct store_feed *state)
 {
+    poller_host_leave(&p->hosts, f->host, f->host_fails);
     store_feed_done(&f->state);
     f->state = *state;
     memset(state, 0, sizeof *state);
     count_feed(f);
-    f->host = host_of(p, f->conf, f->snap->config);
+    join_host(p, f);
 }
 
 /* The user asks for a shorter interval: it counts from the last poll on. */
 static void bring_forward(struct poller *p, struct feed *f)
 {
     int64_t now = clock_mono_ms(), utc = clock_utc_ms();
-    int64_t wait = f->state.last_poll_ms + f->conf->interval_s * 1000 - utc;
+    enum store_due why;
+    int64_t wait = f->state.last_poll_ms +
+                   pace_interval_s(&f->state, f->conf, utc, &why) * 1000 - utc;
 
     if (f->state.due_ms - utc > wait)
         (void)schedule_set(p->schedule, f->id, f->host, now + (wait > 0 ? wait : 0));
@@ -170,7 +242,9 @@ static void keep_feed(struct poller *p, struct feed *f, const struct order *o,
     f->snap = snapshot_ref(o->snap);
     f->conf = from->conf;
     f->removed = false;
-    if (!moved) {
+    if (!moved && has_new_login(f) && !f->job) {
+        (void)schedule_set(p->schedule, f->id, f->host, clock_mono_ms());
+    } else if (!moved) {
         if (f->conf->interval_s < was_s && !f->job && !f->state.failures)
             bring_forward(p, f);
     } else if (!f->job) {
@@ -219,6 +293,9 @@ static void apply(struct poller *p, struct order *o)
         if (o->feeds[i].conf && add_feed(p, o, &o->feeds[i], n_new) < 0)
             log_event(LOG_LEVEL_ERROR, "feed_dropped", "feed=%s why=\"out of memory\"",
                       log_quote(o->feeds[i].conf->name));
+    for (size_t i = 0; n_new && i < p->n_feeds; i++)
+        if (p->feeds[i] && p->feeds[i]->state.hold_ms)
+            restore_hold(p, p->feeds[i]);
     snapshot_unref(p->snap);
     p->snap = snapshot_ref(o->snap);
     schedule_host_limits(p->schedule, o->snap->config->host_interval_ms,
@@ -239,11 +316,29 @@ static void report_finished(struct poller *p)
         log_event(LOG_LEVEL_ERROR, "stopped", "why=%s", log_quote(strerror(errno)));
 }
 
+/* The timer went off far too late: the machine slept or stood still.  What is overdue is
+ * spread as at a start. */
+static void check_sleep(struct poller *p)
+{
+    int64_t now = clock_mono_ms(), late = now - p->armed_ms;
+    int64_t room = (int64_t)p->n_feeds * SPREAD_MS_PER_FEED;
+
+    if (!p->armed_ms || late < ASLEEP_MS)
+        return;
+    room = room < WAKE_MIN_MS ? WAKE_MIN_MS : room > SOON_MS ? SOON_MS : room;
+    schedule_spread_overdue(p->schedule, now, room);
+    log_event(LOG_LEVEL_NOTICE, "woke_up", "late_s=%" PRId64 " spread_s=%" PRId64,
+              late / 1000, room / 1000);
+}
+
 /* Start what is due while there is room, then set the timer for the next. */
 static void pump(struct poller *p)
 {
     uint32_t id;
     int64_t next;
+
+    check_sleep(p);
+    p->armed_ms = 0;
 
     while (!p->stopping && !p->waiting && p->outstanding < POLLER_OUTSTANDING_MAX / 2 &&
            p->active < p->snap->config->max_transfers &&
@@ -264,6 +359,7 @@ static void pump(struct poller *p)
         p->outstanding >= POLLER_OUTSTANDING_MAX / 2 || next == INT64_MAX) {
         (void)sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
     } else {
+        p->armed_ms = next > clock_mono_ms() ? next : 0;
         (void)sd_event_source_set_time(p->timer, (uint64_t)(next > 0 ? next : 0) * 1000);
         (void)sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
     }
@@ -274,6 +370,7 @@ void poller_job_durable(struct poller *p, struct job *j, int result)
 {
     struct feed *f = j->feed;
     int64_t due = j->due_ms;
+    bool rehost = j->rehost;
 
     if (result < 0) { /* not in the store: ask for the whole document again */
         free(f->state.etag);
@@ -293,6 +390,11 @@ void poller_job_durable(struct poller *p, struct job *j, int result)
         (void)schedule_set(p->schedule, f->id, f->host, due);
     } else {
         (void)schedule_done(p->schedule, f->id, due);
+    }
+    if (rehost) {
+        poller_host_leave(&p->hosts, f->host, f->host_fails);
+        join_host(p, f);
+        (void)schedule_set(p->schedule, f->id, f->host, due);
     }
     if (f->removed || f->state.gone || p->opt.once) {
         schedule_remove(p->schedule, f->id);
@@ -386,7 +488,9 @@ static int on_control(sd_event_source *s, int fd, uint32_t events, void *ctx)
 static int set_up(struct poller *p)
 {
     struct buf why;
-    struct fetch_options fetch = { .max_transfers = 256, .max_per_host = 64 };
+    struct fetch_options fetch = { .max_transfers = 256,
+                                   .max_per_host = 64,
+                                   .dns_servers = p->opt.dns_servers };
 
     int r = sd_event_new(&p->event);
     if (r >= 0)
@@ -451,6 +555,7 @@ static void poller_free(struct poller *p)
     queue_free(p->control);
     queue_free(p->reply);
     schedule_free(p->schedule);
+    poller_hosts_free(&p->hosts);
     match_scratch_free(p->scratch);
     sd_event_source_unref(p->timer);
     sd_event_source_unref(p->tick);

@@ -7,7 +7,9 @@
 #include "feed_parse.h"
 #include "fetch.h"
 #include "metrics.h"
+#include "pace.h"
 #include "poller.h"
+#include "poller_host.h"
 #include "pulse.h"
 #include "queue.h"
 #include "schedule.h"
@@ -24,6 +26,7 @@ struct feed {
     uint64_t host;
     struct job *job;         /* the poll in flight, or NULL */
     enum feed_state counted; /* as the metrics have it */
+    bool host_fails;         /* its last poll failed, perhaps by its host's fault */
     bool removed;            /* free it when the poll in flight has ended */
     struct store_feed
         *moved; /* its URL changed in flight: the state to go on with, or NULL */
@@ -42,6 +45,8 @@ struct poller {
     struct queue *reply;   /* from the writer: struct write_request */
     struct fetch_pool *pool;
     struct schedule *schedule;
+    struct poller_hosts hosts; /* how the hosts fare */
+    int64_t armed_ms;          /* mono: when the timer is to go off; 0: it is off */
     struct match_scratch *scratch;
     struct feed **feeds; /* by id; NULL: a free slot */
     size_t n_feeds;      /* slots */
@@ -66,7 +71,15 @@ void alerts_free(struct alerts *a);
 struct doubt {
     struct seen_print print;
     struct alerts alerts;
-    bool silent;
+    bool silent; /* if this is the first contact */
+    bool is_new; /* no doubt about it: the whole document is on trial */
+};
+
+/* Is what this poll finds the feed that we know?  Nothing alerts before that is clear. */
+enum trial {
+    TRIAL_NONE,
+    TRIAL_URL,  /* the user gave the feed another URL; if not: it is learned anew */
+    TRIAL_MOVE, /* the document says that the feed lives there; if not: forget it */
 };
 
 /* One poll of one feed, from the request to the durable result. */
@@ -85,10 +98,15 @@ struct job {
     int64_t start_ms, now_ms; /* mono; UTC of the bytes being parsed */
     int64_t fetched_ms;       /* UTC: when it began */
     int64_t due_ms;           /* mono: when the feed is due again */
-    uint32_t n_new, n_silent, n_alerts;
+    uint32_t n_new, n_silent, n_alerts, n_known;
     uint32_t n_matched; /* items put to the rules, and the time that took */
     int64_t match_ns;
-    int fault; /* -errno of our own making: the poll came to nothing */
+    uint64_t window_print; /* hash of the window as it was read */
+    struct pace_times times;
+    enum trial trial;
+    bool same_feed; /* a trial: it is */
+    bool rehost;    /* the feed lives on another host from now on */
+    int fault;      /* -errno of our own making: the poll came to nothing */
     bool window_dirty;
     bool first_contact; /* the feed was not known when this poll began */
     bool final;         /* everything is in; what is left is the last request */
@@ -104,8 +122,20 @@ void job_flush(struct job *j);
 
 void job_free(struct job *j); /* NULL is fine */
 
+/* The document has ended (`whole` or not) after `items` items: decide what was held. */
+void job_settle(struct job *j, bool whole, unsigned long items);
+
+/* poller_end.c: the fetch came to `r`: note it, say when the next is, hand all over. */
+void job_end(void *job, const struct fetch_result *r);
+
+/* A number for the feed's credentials and URL, never 0: others are worth a new try. */
+int64_t job_auth_mark(const struct config_feed *conf);
+
 /* A request of some job came back from the writer. */
 void job_request_back(struct poller *p, struct write_request *r);
+
+/* poller.c: a host of which every feed failed answers again: ask the others soon. */
+void poller_host_recovered(struct poller *p, uint64_t host);
 
 /* poller.c: the last request of `j` came back with `result`. */
 void poller_job_durable(struct poller *p, struct job *j, int result);

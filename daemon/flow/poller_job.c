@@ -1,5 +1,5 @@
 /* One poll of one feed: bytes to items, items to verdicts, verdicts to alerts, all to the
- * writer. */
+ * writer.  What the poll came to, and when the next one is, is in poller_end.c. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,6 +7,10 @@
 #include <string.h>
 #include "clock.h"
 #include "log.h"
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
 #include "poller_alert.h"
 #include "poller_impl.h"
 
@@ -91,7 +95,8 @@ static int fill_request(struct job_request *r, struct job *j)
         int e = seen_window_pack(j->window, &r->window);
         if (e < 0)
             return e;
-        r->write.change.window = buf_str(&r->window);
+        if (XXH3_64bits(r->window.s, r->window.n) != j->window_print)
+            r->write.change.window = buf_str(&r->window);
     }
     r->alerts = j->alerts;
     j->alerts = (struct alerts){ 0 };
@@ -162,14 +167,15 @@ static int on_hit(void *ctx, uint32_t rule_id, const struct match_span *spans, s
     return poller_alert_add(j->item_alerts, &cause, &j->poller->work);
 }
 
-/* First contact is silent, but for items that are known to be young enough. */
+/* First contact is silent, but for items that are known to be young enough.  A trial may
+ * turn out to be one. */
 static bool is_silent(const struct job *j, const struct item *item)
 {
     int64_t max_age = j->feed->conf->first_run_max_age_s;
     int64_t when =
         item->published_s != ITEM_NO_TIME ? item->published_s : item->updated_s;
 
-    if (!j->first_contact)
+    if (!j->first_contact && j->trial != TRIAL_URL)
         return false;
     if (max_age <= 0)
         return true;
@@ -194,9 +200,10 @@ static int match(struct job *j, const struct item *item, const struct feed_info 
     return r;
 }
 
-/* Keep an item whose newness the rest of the document decides, with its alerts. */
+/* Keep an item whose newness the rest of the document decides, with its alerts.  In a
+ * trial that is every new one. */
 static int hold(struct job *j, const struct item *item, const struct feed_info *info,
-                const struct seen_print *print, bool silent)
+                const struct seen_print *print, bool silent, bool is_new)
 {
     struct doubt *more = realloc(j->doubt, (j->n_doubts + 1) * sizeof *more);
 
@@ -204,8 +211,8 @@ static int hold(struct job *j, const struct item *item, const struct feed_info *
         return -ENOMEM;
     j->doubt = more;
     struct doubt *d = &more[j->n_doubts++];
-    *d = (struct doubt){ .print = *print, .silent = silent };
-    return silent ? 0 : match(j, item, info, &print->key, &d->alerts);
+    *d = (struct doubt){ .print = *print, .silent = silent, .is_new = is_new };
+    return silent && !j->trial ? 0 : match(j, item, info, &print->key, &d->alerts);
 }
 
 static int judge(struct job *j, const struct item *item, const struct feed_info *info)
@@ -220,8 +227,9 @@ static int judge(struct job *j, const struct item *item, const struct feed_info 
     if (r < 0)
         return r;
     j->window_dirty = true;
-    if (verdict == SEEN_DOUBT)
-        return hold(j, item, info, &print, silent);
+    j->n_known += verdict != SEEN_NEW && verdict != SEEN_DOUBT;
+    if (verdict == SEEN_DOUBT || (verdict == SEEN_NEW && j->trial))
+        return hold(j, item, info, &print, silent, verdict == SEEN_NEW);
     if (verdict != SEEN_NEW)
         return 0;
     j->n_new++;
@@ -234,6 +242,10 @@ static int on_item(void *ctx, const struct item *item, const struct feed_info *i
     struct job *j = ctx;
     size_t before = j->alerts.n;
 
+    pace_times_add(&j->times,
+                   item->published_s != ITEM_NO_TIME ? item->published_s
+                                                     : item->updated_s,
+                   j->now_ms);
     int r = judge(j, item, info);
     j->n_alerts += (uint32_t)(j->alerts.n - before);
     if (r < 0)
@@ -241,16 +253,28 @@ static int on_item(void *ctx, const struct item *item, const struct feed_info *i
     return r;
 }
 
-/* The document has ended: the items in doubt are new or they are not. */
-static void settle(struct job *j, bool whole)
+/* Is what a trial found the feed that we know: at least a fifth of its items? */
+static bool is_same_feed(const struct job *j, unsigned long items)
 {
+    return items > 0 && j->n_known > 0 && (unsigned long)j->n_known * 5 >= items;
+}
+
+/* The document has ended: the items in doubt are new or they are not. */
+void job_settle(struct job *j, bool whole, unsigned long items)
+{
+    j->same_feed = is_same_feed(j, items);
+    bool learn = j->first_contact || (j->trial == TRIAL_URL && !j->same_feed);
+
     for (size_t i = 0; i < j->n_doubts && !j->fault; i++) {
         struct doubt *d = &j->doubt[i];
+        bool silent = d->silent && learn;
 
-        if (seen_settle(j->window, &d->print, whole) != SEEN_NEW)
+        if (!d->is_new && seen_settle(j->window, &d->print, whole) != SEEN_NEW)
             continue;
         j->n_new++;
-        j->n_silent += d->silent;
+        j->n_silent += silent;
+        if (silent || (j->trial == TRIAL_MOVE && !j->same_feed))
+            continue;
         j->n_alerts += (uint32_t)d->alerts.n;
         int r = poller_alerts_move(&j->alerts, &d->alerts);
         if (r < 0)
@@ -270,7 +294,10 @@ static int on_start(void *ctx, struct str content_type, struct str final_url)
         .url = final_url,
         .content_type = content_type,
         .charset = str_of(conf->charset),
-        .limits.max_bytes = (size_t)conf->max_bytes,
+        .limits = { .max_bytes = (size_t)conf->max_bytes,
+                    .max_items = (size_t)conf->access->max_items,
+                    .max_text = (size_t)conf->access->max_text,
+                    .max_depth = (unsigned)conf->access->max_depth },
     };
 
     feed_parse_free(j->parse);
@@ -279,6 +306,7 @@ static int on_start(void *ctx, struct str content_type, struct str final_url)
     j->window = NULL;
     buf_clear(&p->work);
     int r = store_window_read(p->store, j->feed->state.id, &p->work);
+    j->window_print = r == 0 && p->work.n ? XXH3_64bits(p->work.s, p->work.n) : 0;
     if (r == 0)
         r = seen_window_new(&j->window, p->work.s, p->work.n);
     if (r == -EBADMSG) { /* damaged: learn the feed anew, silently */
@@ -307,241 +335,116 @@ static int on_body(void *ctx, const char *bytes, size_t n)
     return r < 0 || j->fault;
 }
 
-static void set_text(char **field, const char *text)
+static const struct fetch_events events = { on_start, on_body, job_end };
+
+/* --- a local file --- */
+
+/* "mtime-size-inode": what must change when the file does; stands for its ETag. */
+static void file_mark(char out[80], const struct stat *st)
 {
-    free(*field);
-    *field =
-        text && *text ? strdup(text) : NULL; /* out of memory: as if there were none */
+    snprintf(out, 80, "%lld.%09ld-%lld-%llu", (long long)st->st_mtim.tv_sec,
+             st->st_mtim.tv_nsec, (long long)st->st_size, (unsigned long long)st->st_ino);
 }
 
-/* What the publisher asks for, within the user's limits. */
-static int64_t next_interval_ms(const struct job *j, const struct fetch_result *r,
-                                const struct feed_info *info)
+static void read_file(struct job *j, int fd, struct fetch_result *r)
 {
     const struct config_feed *conf = j->feed->conf;
-    int64_t s = conf->interval_s;
+    char piece[16384];
+    ssize_t n;
 
-    if (r->fresh_s > s)
-        s = r->fresh_s;
-    if (info && info->ttl_s > s)
-        s = info->ttl_s;
-    if (s > conf->max_interval_s)
-        s = conf->max_interval_s;
-    int64_t ms = schedule_jitter_ms(j->poller->schedule, s * 1000);
-    return ms < conf->min_interval_s * 1000 ? conf->min_interval_s * 1000 : ms;
-}
-
-static void note_failure(struct job *j, const struct fetch_result *r, const char *why)
-{
-    struct store_feed *s = &j->feed->state;
-    bool again = s->error && !strcmp(s->error, why);
-    /* What time alone will hardly mend is asked for less often. */
-    unsigned hard = r->outcome == FETCH_BAD || r->outcome == FETCH_REFUSED;
-
-    s->failures++;
-    int64_t wait =
-        schedule_backoff_ms(j->poller->schedule, j->feed->conf->interval_s * 1000,
-                            (unsigned)s->failures - 1 + hard);
-    if (r->retry_after_s > 0) {
-        wait = r->retry_after_s * 1000;
-        if (r->http_status == 429 || r->http_status == 503)
-            (void)schedule_host_hold(j->poller->schedule, j->feed->host,
-                                     clock_mono_ms() + wait);
+    while ((n = read(fd, piece, sizeof piece)) > 0) {
+        if (r->body_bytes == 0 && on_start(j, STR(""), str_of(conf->url)) != 0)
+            return;
+        r->body_bytes += n;
+        if (r->body_bytes > conf->max_bytes) {
+            r->outcome = FETCH_REFUSED;
+            snprintf(r->why, sizeof r->why, "larger than %lld bytes",
+                     (long long)conf->max_bytes);
+            return;
+        }
+        if (on_body(j, piece, (size_t)n) != 0) {
+            r->outcome = FETCH_ENDED;
+            return;
+        }
     }
-    set_text(&s->error, why);
-    j->due_ms = clock_mono_ms() + wait;
-    log_event(again ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "fetch_failed",
-              "feed=%s outcome=%s http=%ld why=%s tries=%d next_s=%" PRId64,
-              log_quote(j->feed->conf->name), fetch_outcome_name(r->outcome),
-              r->http_status, log_quote(why), s->failures, wait / 1000);
-}
-
-/* `remark`: what is wrong with the document all the same, or NULL. */
-static void note_success(struct job *j, const struct fetch_result *r, const char *remark)
-{
-    struct store_feed *s = &j->feed->state;
-
-    if (remark && *remark && (!s->error || strcmp(s->error, remark)))
-        log_event(LOG_LEVEL_WARN, "feed_broken",
-                  "feed=%s why=%s note=\"its items were read\"",
-                  log_quote(j->feed->conf->name), log_quote(remark));
-    if (s->failures)
-        log_event(LOG_LEVEL_NOTICE, "feed_recovered", "feed=%s after=%d",
-                  log_quote(j->feed->conf->name), s->failures);
-    s->failures = 0;
-    s->last_success_ms = clock_utc_ms();
-    set_text(&s->error, remark);
-    j->due_ms = clock_mono_ms() +
-                next_interval_ms(j, r, j->parse ? feed_parse_info(j->parse) : NULL);
-}
-
-static void note_gone(struct job *j)
-{
-    struct store_feed *s = &j->feed->state;
-
-    s->gone = true;
-    set_text(&s->error, "410 Gone: the publisher has ended this feed");
-    j->due_ms = clock_mono_ms() + (int64_t)DAY_S * 1000;
-    log_event(
-        LOG_LEVEL_WARN, "feed_gone",
-        "feed=%s note=\"410: it is not polled any more; remove it from the config\"",
-        log_quote(j->feed->conf->name));
-}
-
-/* Validators count only for a document that was read to its end; a cut one is asked for
- * whole. */
-static void keep_validators(struct store_feed *s, const struct fetch_result *r)
-{
-    set_text(&s->etag, r ? r->etag : NULL);
-    set_text(&s->last_modified, r ? r->last_modified : NULL);
-}
-
-/* Is the first contact with this feed over?  A cut first answer leaves the rest to be
- * learnt silently by the next, but not for ever. */
-static bool is_learned(const struct job *j, bool arrived_whole,
-                       const struct feed_parse_result *parsed)
-{
-    if (!j->first_contact || parsed->status == FEED_WHOLE)
-        return true;
-    return parsed->items > 0 && (arrived_whole || j->feed->state.failures >= 2);
-}
-
-/* Nothing of the last document is in this one: items may have come and gone unseen. */
-static void warn_of_gap(const struct job *j)
-{
-    struct seen_stats st;
-
-    seen_window_stats(j->window, &st);
-    if (j->first_contact || !st.previous || !st.had || st.overlap || st.churn)
-        return;
-    log_event(LOG_LEVEL_WARN, "feed_gap",
-              "feed=%s items=%zu note=\"none of them was in the last answer: some may "
-              "have come "
-              "and gone in between; a shorter interval helps\"",
-              log_quote(j->feed->conf->name), st.had);
-}
-
-static void note_body(struct job *j, const struct fetch_result *r)
-{
-    struct store_feed *s = &j->feed->state;
-    struct feed_parse_result parsed;
-    char why[400];
-
-    feed_parse_finish(j->parse, &parsed);
-    const struct feed_info *info = feed_parse_info(j->parse);
-    bool arrived = r->outcome == FETCH_NEW_BODY || r->outcome == FETCH_ENDED;
-    bool whole = arrived && parsed.status == FEED_WHOLE;
-
-    settle(j, whole);
-    s->items += j->n_new;
-    s->alerts += j->n_alerts;
-    if (parsed.items) {
-        s->learned = is_learned(j, arrived, &parsed);
-        if (j->n_new)
-            s->last_change_ms = j->now_ms;
-    } else if (whole) {
-        s->learned = true;
+    if (n < 0) {
+        r->outcome = FETCH_RETRY_LATER;
+        snprintf(r->why, sizeof r->why, "%s", strerror(errno));
     }
-    if (info->title.n && !j->fault) {
-        snprintf(why, sizeof why, "%.*s",
-                 (int)(info->title.n < 200 ? info->title.n : 200), info->title.s);
-        set_text(&s->title, why);
-    }
-    keep_validators(s, whole && !j->fault ? r : NULL);
-    if (whole && j->window && !j->fault) {
-        const struct config *c = j->snap->config;
+}
 
-        warn_of_gap(j);
-        seen_window_prune(j->window, (int32_t)(j->now_ms / 1000 / DAY_S),
-                          (int32_t)(c->keep_seen_s / DAY_S));
-    }
-    if (j->fault) {
-        note_failure(j, r, strerror(-j->fault));
-    } else if (whole || (arrived && parsed.items)) {
-        note_success(j, r, whole ? NULL : parsed.why);
-    } else if (!arrived) {
-        note_failure(j, r, r->why);
+/* Poll a file: read it if it is another one than last time. */
+static void poll_file(struct job *j)
+{
+    struct fetch_result r = { .outcome = FETCH_NEW_BODY };
+    char mark[80] = "";
+    struct stat st;
+
+    int fd = open(j->feed->conf->file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        r.outcome = FETCH_RETRY_LATER;
+        snprintf(r.why, sizeof r.why, "%s", strerror(errno));
+    } else if (!S_ISREG(st.st_mode)) {
+        r.outcome = FETCH_BAD;
+        snprintf(r.why, sizeof r.why, "not a regular file");
     } else {
-        snprintf(why, sizeof why, "%s: %s%s%.*s", feed_status_name(parsed.status),
-                 parsed.why, info->alternate.n ? "; the page names this feed: " : "",
-                 (int)(info->alternate.n < 150 ? info->alternate.n : 0),
-                 info->alternate.n ? info->alternate.s : "");
-        note_failure(j, r, why);
+        file_mark(mark, &st);
+        r.etag = mark;
+        if (j->feed->state.etag && strcmp(j->feed->state.etag, mark) == 0)
+            r.outcome = FETCH_UNCHANGED;
+        else
+            read_file(j, fd, &r);
     }
-    if (j->first_contact && s->learned)
-        log_event(LOG_LEVEL_NOTICE, "feed_learned",
-                  "feed=%s format=%s items=%u silent=%u", log_quote(j->feed->conf->name),
-                  log_quote(feed_format_name(info->format)), j->n_new, j->n_silent);
-    else if (j->n_new)
-        log_event(LOG_LEVEL_INFO, "feed_changed",
-                  "feed=%s new=%u alerts=%u items=%lu bytes=%" PRId64 " ms=%" PRId64,
-                  log_quote(j->feed->conf->name), j->n_new, j->n_alerts, parsed.items,
-                  r->body_bytes, clock_mono_ms() - j->start_ms);
+    if (fd >= 0)
+        close(fd);
+    job_end(j, &r);
 }
 
-static void on_done(void *ctx, const struct fetch_result *r)
-{
-    struct job *j = ctx;
-    struct store_feed *s = &j->feed->state;
-    int64_t mono, utc;
+/* --- the start --- */
 
-    s->polls++;
-    s->http_status = (int32_t)r->http_status;
-    s->bytes += r->wire_bytes;
-    metrics_poll(r->outcome);
-    metrics_add(METRIC_BYTES, r->wire_bytes);
-    if (j->parse) {
-        note_body(j, r);
-    } else if (r->outcome == FETCH_UNCHANGED) {
-        s->not_modified++;
-        if (r->etag)
-            set_text(&s->etag, r->etag);
-        if (r->last_modified)
-            set_text(&s->last_modified, r->last_modified);
-        note_success(j, r, NULL);
-    } else if (r->outcome == FETCH_GONE) {
-        note_gone(j);
-    } else if (r->outcome == FETCH_NEW_BODY) {
-        note_failure(j, r, "the answer has no content");
-    } else {
-        note_failure(j, r, j->fault ? strerror(-j->fault) : r->why);
-    }
-    log_event(
-        LOG_LEVEL_DEBUG, "fetched",
-        "feed=%s outcome=%s http=%ld bytes=%" PRId64 " new=%u alerts=%u ms=%" PRId64,
-        log_quote(j->feed->conf->name), fetch_outcome_name(r->outcome), r->http_status,
-        r->body_bytes, j->n_new, j->n_alerts, clock_mono_ms() - j->start_ms);
-    metrics_add(METRIC_ITEMS, j->n_new);
-    metrics_add(METRIC_MATCHED, j->n_matched);
-    metrics_add(METRIC_MATCH_NS, j->match_ns);
-    mono = clock_mono_ms();
-    utc = clock_utc_ms();
-    s->last_poll_ms = utc;
-    s->due_ms = utc + (j->due_ms - mono);
-    if (j->fault) { /* what was judged is not kept, so that it is judged again */
-        alerts_free(&j->alerts);
-        j->window_dirty = false;
-    }
-    feed_parse_free(j->parse);
-    j->parse = NULL;
-    j->final = true;
-    job_flush(j);
+/* Where this poll goes, and whether it asks for the whole document. */
+static const char *poll_url(const struct job *j, bool *whole)
+{
+    const struct store_feed *s = &j->feed->state;
+    int64_t week_ms = j->feed->conf->access->full_fetch_s * 1000;
+
+    *whole = j->trial == TRIAL_MOVE ||
+             (s->full_due_ms &&
+              (j->now_ms >= s->full_due_ms || s->full_due_ms - j->now_ms > 2 * week_ms));
+    return j->trial == TRIAL_MOVE ? s->moved_to
+           : s->effective_url     ? s->effective_url
+                                  : j->feed->conf->url;
 }
 
-int job_start(struct poller *p, struct feed *f)
+static int start_fetch(struct poller *p, struct job *j)
 {
-    static const struct fetch_events events = { on_start, on_body, on_done };
-    const struct config_feed *conf = f->conf;
-    struct job *j = calloc(1, sizeof *j);
+    const struct config_feed *conf = j->feed->conf;
+    const struct config_access *how = conf->access;
+    bool whole;
+    const char *url = poll_url(j, &whole);
     struct fetch_request request = {
-        .url = conf->url,
-        .etag = f->state.etag,
-        .last_modified = f->state.last_modified,
+        .url = url,
+        .etag = whole ? NULL : j->feed->state.etag,
+        .last_modified = whole ? NULL : j->feed->state.last_modified,
         .user_agent = conf->user_agent ? conf->user_agent : p->snap->config->user_agent,
+        .ca_file = how->ca_file,
+        .proxy = how->proxy,
+        .headers = how->headers,
+        .home = conf->url,
+        .connect_timeout_ms = how->connect_timeout_s * 1000,
+        .low_speed_bytes = how->low_speed_bytes,
+        .low_speed_s = how->low_speed_s,
         .allow_private = conf->allow_private,
         .timeout_ms = conf->timeout_s * 1000,
         .max_bytes = (size_t)conf->max_bytes,
     };
+
+    return fetch_start(p->pool, &request, &events, j);
+}
+
+int job_start(struct poller *p, struct feed *f)
+{
+    struct job *j = calloc(1, sizeof *j);
 
     if (!j)
         return -ENOMEM;
@@ -551,12 +454,17 @@ int job_start(struct poller *p, struct feed *f)
     j->start_ms = clock_mono_ms();
     j->now_ms = j->fetched_ms = clock_utc_ms();
     j->first_contact = !f->state.learned;
-    int r = fetch_start(p->pool, &request, &events, j);
+    j->trial = f->state.recheck && f->state.learned       ? TRIAL_URL
+               : pace_move_is_ready(&f->state, j->now_ms) ? TRIAL_MOVE
+                                                          : TRIAL_NONE;
+    int r = f->conf->file ? 0 : start_fetch(p, j);
     if (r < 0) {
         job_free(j);
         return r;
     }
     f->job = j;
     p->active++;
+    if (f->conf->file)
+        poll_file(j);
     return 0;
 }

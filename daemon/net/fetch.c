@@ -236,7 +236,7 @@ static void begin_hop(struct fetch_pool *p, struct transfer *t)
         finish(p, t, &r);
         return;
     }
-    int e = hosts_of_url(&p->hosts, &t->url, &t->host, &t->port);
+    int e = hosts_of_url(&p->hosts, t->proxy ? &t->proxy : &t->url, &t->host, &t->port);
     if (e < 0) {
         fail(p, t, e == -ENOMEM ? FETCH_RETRY_LATER : FETCH_BAD, "%s",
              e == -ENOMEM ? "out of memory" : "malformed URL");

@@ -26,7 +26,12 @@ struct transfer {                         /* one GET with its redirects */
     void *ctx;
     char *url; /* of the hop at hand */
     char *ca_file;
-    const char *user_agent;         /* in `text`; NULL: ours */
+    char *proxy;            /* NULL: none */
+    const char *user_agent; /* in `text`; NULL: ours */
+    char *home;             /* origin that `own` may go to; NULL: no `own` */
+    struct curl_slist *own; /* the caller's headers, then `lines` */
+    struct curl_slist *own_last;
+    int64_t connect_timeout_ms, low_speed_bytes, low_speed_s;
     struct curl_slist validator[2]; /* their lines lie in `text` */
     struct curl_slist *lines;
     struct fetch_headers headers;

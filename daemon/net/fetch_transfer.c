@@ -17,7 +17,7 @@
 #define DEFAULT_TIMEOUT_MS 60000     /* whole transfer */
 #define DEFAULT_MAX_BYTES (8u << 20) /* decoded */
 
-#define DEFAULT_AGENT "feedwatch/" FEEDWATCH_VERSION
+#define DEFAULT_AGENT "feedwatch/" FEEDWATCH_VERSION " (+" FEEDWATCH_HOMEPAGE ")"
 
 static bool is_body_status(long status)
 {
@@ -39,6 +39,58 @@ static void add_line(struct transfer *t, size_t i, char *line)
 {
     t->validator[i] = (struct curl_slist){ line, t->lines };
     t->lines = &t->validator[i];
+}
+
+/* "https://example.org:443" of a URL, to be freed; NULL: no such thing, or no memory. */
+static char *origin_of(const char *url)
+{
+    CURLU *u = curl_url();
+    char *scheme = NULL, *host = NULL, *port = NULL, *out = NULL;
+
+    if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+        asprintf(&out, "%s://%s:%s", scheme, host, port) < 0)
+        out = NULL;
+    for (char *s = out; s && *s; s++)
+        if (*s >= 'A' && *s <= 'Z')
+            *s = (char)(*s + ('a' - 'A'));
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(u);
+    return out;
+}
+
+/* Does this hop go to where the caller's headers may go? */
+static bool is_home(const struct transfer *t)
+{
+    char *here = t->home ? origin_of(t->url) : NULL;
+    bool same = here && strcmp(here, t->home) == 0;
+
+    free(here);
+    return same;
+}
+
+static int take_headers(struct transfer *t, const struct fetch_request *req)
+{
+    for (size_t i = 0; req->headers && req->headers[i]; i++) {
+        struct curl_slist *more;
+
+        if (!line_safe(req->headers[i]))
+            return -EINVAL;
+        more = curl_slist_append(t->own, req->headers[i]);
+        if (!more)
+            return -ENOMEM;
+        t->own = more;
+    }
+    if (!t->own)
+        return 0;
+    for (t->own_last = t->own; t->own_last->next;)
+        t->own_last = t->own_last->next;
+    t->home = origin_of(req->home ? req->home : req->url);
+    return t->home ? 0 : -EINVAL;
 }
 
 int transfer_new(struct transfer **out, const struct fetch_shared *shared,
@@ -63,10 +115,19 @@ int transfer_new(struct transfer **out, const struct fetch_shared *shared,
     fetch_headers_clear(&t->headers);
     t->url = strdup(req->url);
     t->ca_file = req->ca_file ? strdup(req->ca_file) : NULL;
-    if (!t->url || (req->ca_file && !t->ca_file)) {
+    t->proxy = req->proxy ? strdup(req->proxy) : NULL;
+    int r = !t->url || (req->ca_file && !t->ca_file) || (req->proxy && !t->proxy)
+                ? -ENOMEM
+                : take_headers(t, req);
+    if (r < 0) {
         transfer_free(t);
-        return -ENOMEM;
+        return r;
     }
+    t->connect_timeout_ms = req->connect_timeout_ms > 0 ? req->connect_timeout_ms
+                                                        : shared->connect_timeout_ms;
+    t->low_speed_bytes =
+        req->low_speed_bytes > 0 ? req->low_speed_bytes : shared->low_speed_bytes;
+    t->low_speed_s = req->low_speed_s > 0 ? req->low_speed_s : shared->low_speed_s;
     t->timeout_ms = req->timeout_ms > 0 ? req->timeout_ms : DEFAULT_TIMEOUT_MS;
     t->max_bytes = req->max_bytes ? req->max_bytes : DEFAULT_MAX_BYTES;
     char *at = t->text;
@@ -82,6 +143,8 @@ int transfer_new(struct transfer **out, const struct fetch_shared *shared,
     }
     if (agent.n)
         t->user_agent = memcpy(at, agent.s, agent.n + 1);
+    if (t->own_last)
+        t->own_last->next = t->lines;
     *out = t;
     return 0;
 }
@@ -92,8 +155,13 @@ void transfer_free(struct transfer *t)
         return;
     fetch_headers_clear(&t->headers);
     free(t->resolve.data);
+    if (t->own_last) /* what follows it is not on the heap */
+        t->own_last->next = NULL;
+    curl_slist_free_all(t->own);
+    free(t->home);
     free(t->url);
     free(t->ca_file);
+    free(t->proxy);
     free(t);
 }
 
@@ -106,8 +174,8 @@ static bool guard_allows(struct transfer *t, const struct sockaddr *sa, socklen_
                            ? (const void *)&((const struct sockaddr_in6 *)sa)->sin6_addr
                            : (const void *)&((const struct sockaddr_in *)sa)->sin_addr;
 
-    if (v == NETGUARD_PUBLIC ||
-        (t->allow_private && v != NETGUARD_METADATA && v != NETGUARD_NOT_INET)) {
+    if (v == NETGUARD_PUBLIC || ((t->allow_private || t->proxy) &&
+                                 v != NETGUARD_METADATA && v != NETGUARD_NOT_INET)) {
         t->connected = true;
         return true;
     }
@@ -255,14 +323,11 @@ static int slot_options(struct slot *slot, const struct fetch_shared *shared)
     SET(CURLOPT_HTTP09_ALLOWED, 0L);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     SET(CURLOPT_PIPEWAIT, 1L);
-    SET(CURLOPT_PROXY, ""); /* else http_proxy of the environment passes the guard by */
+    SET(CURLOPT_NOPROXY, ""); /* the environment has no say */
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_UNRESTRICTED_AUTH, 0L);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver thread */
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)shared->connect_timeout_ms);
-    SET(CURLOPT_LOW_SPEED_LIMIT, (long)shared->low_speed_bytes);
-    SET(CURLOPT_LOW_SPEED_TIME, (long)shared->low_speed_s);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     SET(CURLOPT_CAPATH, NULL); /* libcurl caches the parsed CA file only without it */
@@ -338,13 +403,41 @@ int transfer_prepare(struct transfer *t, const struct fetch_shared *shared,
     t->junk_bytes = 0;
     SET(CURLOPT_URL, t->url);
     SET(CURLOPT_RESOLVE, t->resolve.data ? &t->resolve : NULL);
-    SET(CURLOPT_HTTPHEADER, t->lines);
+    SET(CURLOPT_HTTPHEADER, is_home(t) ? t->own : t->lines);
+    /* Never NULL: then http_proxy of the environment would pass the guard by. */
+    SET(CURLOPT_PROXY, t->proxy ? t->proxy : "");
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)t->connect_timeout_ms);
+    SET(CURLOPT_LOW_SPEED_LIMIT, (long)t->low_speed_bytes);
+    SET(CURLOPT_LOW_SPEED_TIME, (long)t->low_speed_s);
     SET(CURLOPT_USERAGENT, t->user_agent ? t->user_agent : DEFAULT_AGENT);
     SET(CURLOPT_ACCEPT_ENCODING, t->plain ? NULL : shared->encodings);
     SET(CURLOPT_CAINFO, t->ca_file ? t->ca_file : shared->ca_file);
     SET(CURLOPT_TIMEOUT_MS, (long)(left > 1 ? left : 1));
 #undef SET
     return bad ? -ENOMEM : 0;
+}
+
+/* A proxy connects where we cannot look: at least no address that is private as it is
+ * written.  (libcurl's parser turns 0x7f.1 and the like into 127.0.0.1.) */
+static bool proxy_may_go(const struct transfer *t, struct fetch_result *r)
+{
+    CURLU *u = curl_url();
+    char *host = NULL;
+    enum netguard_verdict v = NETGUARD_NOT_INET;
+
+    if (u && curl_url_set(u, CURLUPART_URL, t->url, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK)
+        v = netguard_judge_name(host);
+    bool ok = v == NETGUARD_PUBLIC || (v == NETGUARD_NOT_INET && host) ||
+              (t->allow_private && v != NETGUARD_METADATA);
+    if (!ok) {
+        r->outcome = FETCH_REFUSED;
+        snprintf(r->why, sizeof r->why, "address %.60s is %s", host ? host : "?",
+                 netguard_name(v));
+    }
+    curl_free(host);
+    curl_url_cleanup(u);
+    return ok;
 }
 
 bool transfer_allowed(const struct transfer *t, struct fetch_result *r)
@@ -359,7 +452,7 @@ bool transfer_allowed(const struct transfer *t, struct fetch_result *r)
     }
     if (s[n] == ':' && (str_eq_nocase((struct str){ s, n }, STR("http")) ||
                         str_eq_nocase((struct str){ s, n }, STR("https"))))
-        return true;
+        return !t->proxy || proxy_may_go(t, r);
     r->outcome = FETCH_REFUSED;
     snprintf(r->why, sizeof r->why, "%s is neither http nor https",
              t->hops ? "redirect target" : "URL");
@@ -521,6 +614,7 @@ static void fill_result(struct transfer *t, struct fetch_result *r)
         r->etag = t->headers.etag;
         r->last_modified = t->headers.last_modified;
         r->fresh_s = fetch_headers_fresh_s(&t->headers, now_s);
+        r->fresh_said = t->headers.max_age_s >= 0 || t->headers.expires_s >= 0;
         if (t->hops && !t->temporary)
             r->moved_to = t->url;
     }

@@ -20,10 +20,11 @@ struct feed { /* 24 bytes; index = id */
 };
 #define IN_FLIGHT (UINT32_MAX - 1)
 
-struct host { /* 48 bytes */
+struct host { /* 56 bytes */
     uint64_t key;
     int64_t open_ms;  /* the gap after the last start ends here */
     int64_t hold_ms;  /* Retry-After ends here */
+    int64_t back_ms;  /* back-off of the whole host ends here */
     int64_t start_ms; /* earliest possible start: the key in the heap of hosts */
     uint32_t root;    /* the waiting feed due first */
     uint32_t feeds;   /* waiting and in flight */
@@ -148,6 +149,8 @@ static void host_place(struct schedule *s, uint32_t h)
         host->start_ms = host->open_ms;
     if (host->hold_ms > host->start_ms)
         host->start_ms = host->hold_ms;
+    if (host->back_ms > host->start_ms)
+        host->start_ms = host->back_ms;
     if (host->at == NONE) {
         host->at = s->heap_n;
         s->heap[s->heap_n++] = h;
@@ -265,7 +268,7 @@ static uint32_t hosts_sweep(struct schedule *s)
     for (uint32_t h = 0; h < s->hosts; h++) {
         struct host *host = &s->host[h];
         if (host->unused || host->exempt || host->feeds || host->open_ms > s->seen_ms ||
-            host->hold_ms > s->seen_ms)
+            host->hold_ms > s->seen_ms || host->back_ms > s->seen_ms)
             continue;
         host->unused = 1;
         host->root = s->spare;
@@ -324,9 +327,12 @@ static int host_get(struct schedule *s, uint64_t key, uint32_t *h)
     } else {
         *h = s->hosts++;
     }
-    s->host[*h] = (struct host){
-        .key = key, .open_ms = INT64_MIN, .hold_ms = INT64_MIN, .root = NONE, .at = NONE
-    };
+    s->host[*h] = (struct host){ .key = key,
+                                 .open_ms = INT64_MIN,
+                                 .hold_ms = INT64_MIN,
+                                 .back_ms = INT64_MIN,
+                                 .root = NONE,
+                                 .at = NONE };
     *slot_of(s, key) = *h;
     return 0;
 }
@@ -426,6 +432,18 @@ int schedule_host_hold(struct schedule *s, uint64_t host, int64_t until_ms)
         return r;
     if (until_ms > s->host[h].hold_ms)
         s->host[h].hold_ms = until_ms;
+    host_place(s, h);
+    return 0;
+}
+
+int schedule_host_backoff(struct schedule *s, uint64_t host, int64_t until_ms)
+{
+    uint32_t h;
+    int r = host_get(s, host, &h);
+
+    if (r < 0)
+        return r;
+    s->host[h].back_ms = until_ms;
     host_place(s, h);
     return 0;
 }

@@ -438,7 +438,7 @@ static void says_what_a_value_should_be(void **state)
     (void)state;
     refuses(FEED "[feedwatch]\ninterval = soon\n",
             "4: interval = soon is not a duration; write a number and a unit, as in 90s, "
-            "15m, 1h30m or 2d");
+            "15m, 1h30m or 2d, or auto");
     refuses(FEED "[feedwatch]\nmax_bytes = 9X\n",
             "4: max_bytes = 9X is not a size; write bytes, as in 8M or 64K");
     refuses(FEED "[feedwatch]\nallow_private = maybe\n",
