@@ -19,8 +19,9 @@ struct sink_options { /* what a sink is opened with: a [sink:NAME], or a built-i
     const char *path;         /* a file */
     const char *url;          /* where to post */
     const char *preset;       /* whose form of posting */
-    const char *secret;       /* "file:PATH" or "credential:NAME" */
-    const char *token;        /* the same */
+    const char *secret;       /* "file:PATH" or "credential:NAME": to sign with */
+    const char *secret_url;   /* the same: of an address that is to be kept secret */
+    const char *token;        /* the same: a bearer token or password */
     const char *room;         /* a room, channel or topic */
     const char *server;       /* smtp://HOST:PORT or smtps:// */
     const char *user;         /* to log in there */

@@ -10,6 +10,9 @@ static const struct sink_type types[] = {
     { "atom", " path title url entries ", " path ", NULL, sink_atom_open },
     { "command", " command timeout parallel per_minute ", " command ", sink_command_check,
       sink_command_open },
+    { "webhook",
+      " url secret_url preset secret token room allow_private timeout per_minute ", " ",
+      sink_webhook_check, sink_webhook_open },
 };
 
 const struct sink_type *sink_type_at(size_t i)

@@ -8,7 +8,8 @@ typedef int sink_check_fn(const struct sink_options *o, const char **key,
 typedef int sink_open_fn(struct sink **out, const struct sink_options *o,
                          struct buf *why);
 
-sink_open_fn sink_log_open, sink_journal_open, sink_atom_open, sink_command_open;
-sink_check_fn sink_command_check;
+sink_open_fn sink_log_open, sink_journal_open, sink_atom_open, sink_command_open,
+    sink_webhook_open;
+sink_check_fn sink_command_check, sink_webhook_check;
 
 #endif

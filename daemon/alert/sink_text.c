@@ -43,7 +43,7 @@ static const char *escape(char c, enum markup m, char scratch[3])
                : c == '"' || c == '\''                      ? NULL
                                                             : escape_html(c);
     case MARKUP_MARKDOWN:
-        if (!c || !strchr("\\`*_{}[]()#+-.!|<>~@:", c))
+        if (!c || !strchr("\\`*_{}[]()#+-.!|<>~:", c))
             return NULL;
         scratch[0] = '\\';
         scratch[1] = c;
