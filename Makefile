@@ -14,7 +14,7 @@ PYTHON     ?= python3
 # Where the shared test data lives; tests that need it say so when it is absent.
 export FEEDWATCH_SHARED ?= ../shared
 
-PKGS   := libcurl expat libnotify inih sqlite3 libsystemd libpcre2-8 json-c libxxhash
+PKGS   := libcurl expat libnotify inih sqlite3 libsystemd libpcre2-8 json-c libxxhash libzstd
 PKGCFL := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
 PKGLIB := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lpthread -lm
 

@@ -179,8 +179,11 @@ struct store_change {
     const struct seen_key *alert_keys; /* one per alert: its item's key */
     struct alert *alerts; /* seq is set by the commit; 0 when it was known already */
     size_t n_alerts;
-    struct str window;                  /* packed; n == 0: leave as it is */
-    const struct store_feed *feed;      /* NULL: leave as it is */
+    struct str window;             /* packed; n == 0: leave as it is */
+    const struct store_feed *feed; /* NULL: leave as it is */
+    struct str history;    /* new items as history_pack() made them; n == 0: none */
+    int64_t history_items; /* how many */
+    int64_t history_ms;    /* the latest fetch among them, UTC */
     const struct store_source *sources; /* added to their alerts, after `alerts` are in;
                                            one whose alert is gone is dropped */
     size_t n_sources;
@@ -269,6 +272,31 @@ int store_digest_alerts(struct store *s, const struct digest *d, size_t max,
 /* The number of the config's content: one more than before when `content` (a hash of it)
  * is not what it was at the last call.  0 or -errno. */
 int store_generation(struct store *s, uint64_t content, int64_t *out);
+
+/* Rows of kept items, oldest first, whose latest fetch was at or after `since_ms`: at
+ * most `max` behind row *after (0: from the first), which becomes the last one given.
+ * How many rows and bytes there are is told by store_history_size.  0, -errno, or what
+ * `each` returned. */
+typedef int store_history_fn(void *ctx, struct str packed);
+int store_history(struct store *s, int64_t since_ms, int64_t *after, size_t max,
+                  store_history_fn *each, void *ctx);
+struct store_history_size {
+    int64_t rows, items, bytes;
+};
+int store_history_size(struct store *s, int64_t since_ms, struct store_history_size *out);
+
+/* What may be kept; to be told before the first store_tidy. */
+struct store_limits {
+    int64_t alerts_ms;                 /* age of alerts */
+    int64_t history_ms, history_bytes; /* age and size of kept items */
+};
+void store_limits(struct store *s, const struct store_limits *limits);
+
+/* One small step, a few milliseconds, of forgetting what is past its limits and of giving
+ * space back: in idle time.  An alert that some sink still waits for stays; what is
+ * forgotten does not alert again, because the windows know the items.  1: call again
+ * soon; 0: nothing is left to do; or -errno. */
+int store_tidy(struct store *s, int64_t now_ms);
 
 /* Call `each` for every feed row, by name.  0, -errno, or what `each` returned. */
 typedef int store_feed_fn(void *ctx, const struct store_feed *f);

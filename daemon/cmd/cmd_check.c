@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "cmd_check.h"
+#include "cmd_history.h"
 #include "cmd_print.h"
 #include "config.h"
 #include "json.h"
@@ -24,6 +25,8 @@ static const char help[] =
     "lines of the watches.  Nothing is polled and nothing is written.\n"
     "\n"
     "  -c, --config FILE  this config instead of /etc/feedwatch/feedwatch.ini\n"
+    "      --history      how many alerts a day each watch would have raised; see\n"
+    "                     feedwatch check --history --help\n"
     "  -q, --quiet        show only warnings and tests that failed\n"
     "  -j, --json         one JSON object a line for each watch\n"
     "  -h, --help         show this\n"
@@ -294,6 +297,8 @@ int cmd_check(int argc, char **argv)
     struct check k = { .o = &o };
     struct config *c = NULL;
     char space[PATH_MAX];
+    if (history_asked(argc, argv, "--history"))
+        return cmd_history_check(argc, argv);
     int r = read_options(&o, argc, argv);
 
     if (r > 0)

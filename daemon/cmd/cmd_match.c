@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "cmd.h"
+#include "cmd_history.h"
 #include "cmd_print.h"
 #include "cmd_try.h"
 #include "json.h"
@@ -33,6 +34,9 @@ static const char usage_text[] =
     "  -f, --feed NAME   what feed: in the rule compares with\n"
     "  -g, --group NAME  what group: in the rule compares with\n"
     "  -h, --help        show this text\n"
+    "\n"
+    "With --since TIME it tries the items that the store has kept; see\n"
+    "feedwatch match --since 1d --help.\n"
     "\n"
     "Exit status: 0 some item matches, 1 none does, 2 error.\n";
 
@@ -252,6 +256,8 @@ int cmd_match(int argc, char **argv)
     struct job j = { .style = print_style(stdout) };
     int status;
 
+    if (history_asked(argc, argv, "--since"))
+        return cmd_history_match(argc, argv);
     if (!read_options(&j, argc, argv, &status))
         return status;
     struct rule *rule = try_rule("match", argv[optind]);

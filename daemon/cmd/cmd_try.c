@@ -10,10 +10,16 @@
 
 struct rule *try_rule(const char *command, const char *text)
 {
+    return try_rule_in(command, text, NULL, 0);
+}
+
+struct rule *try_rule_in(const char *command, const char *text,
+                         const struct rule_set *sets, size_t n_sets)
+{
     struct rule_error bad;
     struct rule *rule;
     struct buf b;
-    int r = rule_parse(&rule, str_of(text), NULL, 0, &bad);
+    int r = rule_parse(&rule, str_of(text), sets, n_sets, &bad);
 
     if (r == -EINVAL) {
         buf_init(&b, 4096);

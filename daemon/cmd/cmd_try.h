@@ -21,6 +21,9 @@ struct try_feed { /* what feed: and group: compare with; "" unless given */
 /* Parse the rule; errors and hints go to stderr, after the name of the command.  NULL
  * when it is refused. */
 struct rule *try_rule(const char *command, const char *text);
+/* The same with the sets of a config. */
+struct rule *try_rule_in(const char *command, const char *text,
+                         const struct rule_set *sets, size_t n_sets);
 
 const char *try_field_name(unsigned field);
 

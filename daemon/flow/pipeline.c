@@ -17,6 +17,7 @@
 #define WRITER_CAPACITY 1024
 #define STOP_MS 1200 /* for the threads, of the 2 s that a stop may take */
 #define ONCE_DELIVERY_MS 10000
+#define ONCE_TIDY_STEPS 50
 
 /* --- signals --- */
 
@@ -44,6 +45,17 @@ static int on_once_wait(sd_event_source *s, uint64_t usec, void *ctx)
     return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
 
+/* A daemon does it when it is idle. */
+static int tidy(struct store *s, void *ctx)
+{
+    int r = 1;
+
+    (void)ctx;
+    for (int steps = 0; steps < ONCE_TIDY_STEPS && r > 0; steps++)
+        r = store_tidy(s, clock_utc_ms());
+    return r;
+}
+
 static int on_finished(sd_event_source *s, int fd, uint32_t events, void *ctx)
 {
     struct pipeline *p = ctx;
@@ -57,6 +69,7 @@ static int on_finished(sd_event_source *s, int fd, uint32_t events, void *ctx)
     if (p->n_finished < p->n_pollers)
         return 0;
     (void)writer_sync(p->writer, ONCE_DELIVERY_MS);
+    (void)writer_call(p->writer, tidy, NULL);
     p->once_deadline_ms = clock_mono_ms() + ONCE_DELIVERY_MS;
     return sd_event_add_time(p->event, NULL, CLOCK_MONOTONIC, 0, 1000, on_once_wait, p);
 }

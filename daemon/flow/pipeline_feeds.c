@@ -23,6 +23,11 @@ int bind_feeds(struct store *s, void *ctx)
     }
     if (r == 0)
         r = store_generation(s, b->config->content, &b->generation);
+    const struct config *c = b->config;
+    struct store_limits limits = { .alerts_ms = c->keep_alerts_s * 1000,
+                                   .history_ms = c->history_s * 1000,
+                                   .history_bytes = c->history_bytes };
+    store_limits(s, &limits);
     int e = store_end(s);
     return r < 0 ? r : e;
 }

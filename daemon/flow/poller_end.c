@@ -279,6 +279,7 @@ static void end_trial(struct job *j, const struct fetch_result *r)
     pace_move_refused(s, soft ? utc - 29 * (int64_t)DAY_S * 1000 : utc);
     alerts_free(&j->alerts);
     j->window_dirty = false;
+    job_forget_items(j);
     j->n_new = j->n_alerts = 0;
     wait = wait > AFTER_TRIAL_S ? wait : AFTER_TRIAL_S;
     s->due_why = STORE_DUE_INTERVAL;
@@ -427,6 +428,7 @@ static bool decide_url(struct job *j, bool arrived, unsigned long items)
     if (!arrived || !items) {
         alerts_free(&j->alerts);
         j->window_dirty = false;
+        job_forget_items(j);
         j->n_new = j->n_alerts = 0;
         return false;
     }
@@ -556,6 +558,7 @@ void job_end(void *ctx, const struct fetch_result *r)
     if (j->fault) { /* what was judged is not kept, so that it is judged again */
         alerts_free(&j->alerts);
         j->window_dirty = false;
+        job_forget_items(j);
     }
     feed_parse_free(j->parse);
     j->parse = NULL;

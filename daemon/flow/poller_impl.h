@@ -71,8 +71,9 @@ void alerts_free(struct alerts *a);
 struct doubt {
     struct seen_print print;
     struct alerts alerts;
-    bool silent; /* if this is the first contact */
-    bool is_new; /* no doubt about it: the whole document is on trial */
+    struct buf history; /* its record, if items are kept */
+    bool silent;        /* if this is the first contact */
+    bool is_new;        /* no doubt about it: the whole document is on trial */
 };
 
 /* Is what this poll finds the feed that we know?  Nothing alerts before that is clear. */
@@ -92,6 +93,8 @@ struct job {
     struct alerts alerts;
     struct doubt *doubt;
     size_t n_doubts;
+    struct buf history; /* records of new items, not yet at the writer */
+    uint32_t n_history;
     const struct item *item;    /* being matched */
     struct alerts *item_alerts; /* where its alerts go */
     struct seen_key item_key;
@@ -121,6 +124,9 @@ int job_start(struct poller *p, struct feed *f);
 void job_flush(struct job *j);
 
 void job_free(struct job *j); /* NULL is fine */
+
+/* What its new items said is not kept. */
+void job_forget_items(struct job *j);
 
 /* The document has ended (`whole` or not) after `items` items: decide what was held. */
 void job_settle(struct job *j, bool whole, unsigned long items);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "clock.h"
+#include "history.h"
 #include "log.h"
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,13 +16,14 @@
 #include "poller_impl.h"
 
 #define DAY_S 86400
+#define HISTORY_MAX (8UL << 20) /* bytes of records kept of one poll */
 
 struct job_request {
     struct write_request write; /* first */
     struct poller *poller;
     struct job *job; /* of a final request, else NULL */
     struct alerts alerts;
-    struct buf window;
+    struct buf window, history;
 };
 
 void alerts_free(struct alerts *a)
@@ -36,8 +38,10 @@ void alerts_free(struct alerts *a)
 
 static void doubts_free(struct job *j)
 {
-    for (size_t i = 0; i < j->n_doubts; i++)
+    for (size_t i = 0; i < j->n_doubts; i++) {
         alerts_free(&j->doubt[i].alerts);
+        buf_free(&j->doubt[i].history);
+    }
     free(j->doubt);
     j->doubt = NULL;
     j->n_doubts = 0;
@@ -51,6 +55,7 @@ void job_free(struct job *j)
     feed_parse_free(j->parse);
     seen_window_free(j->window);
     alerts_free(&j->alerts);
+    buf_free(&j->history);
     snapshot_unref(j->snap);
     free(j);
 }
@@ -69,6 +74,7 @@ static void request_free(struct job_request *r)
 {
     alerts_free(&r->alerts);
     buf_free(&r->window);
+    buf_free(&r->history);
     free(r);
 }
 
@@ -86,6 +92,24 @@ void job_request_back(struct poller *p, struct write_request *w)
         poller_job_durable(p, j, result);
 }
 
+void job_forget_items(struct job *j)
+{
+    buf_clear(&j->history);
+    j->n_history = 0;
+}
+
+/* The new items go with the window that knows them.  They are for trying rules only: what
+ * does not fit into memory is left out. */
+static void fill_history(struct job_request *r, struct job *j)
+{
+    if (!j->n_history || history_pack(&r->history, buf_str(&j->history)) < 0)
+        return;
+    r->write.change.history = buf_str(&r->history);
+    r->write.change.history_items = j->n_history;
+    r->write.change.history_ms = j->fetched_ms;
+    job_forget_items(j);
+}
+
 static int fill_request(struct job_request *r, struct job *j)
 {
     struct feed *f = j->feed;
@@ -97,6 +121,7 @@ static int fill_request(struct job_request *r, struct job *j)
             return e;
         if (XXH3_64bits(r->window.s, r->window.n) != j->window_print)
             r->write.change.window = buf_str(&r->window);
+        fill_history(r, j);
     }
     r->alerts = j->alerts;
     j->alerts = (struct alerts){ 0 };
@@ -127,6 +152,7 @@ void job_flush(struct job *j)
 
     if (r) {
         buf_init(&r->window, 64 << 20);
+        buf_init(&r->history, HISTORY_MAX + (1 << 20));
         r->poller = p;
         r->write.done = request_done;
         e = fill_request(r, j);
@@ -200,6 +226,20 @@ static int match(struct job *j, const struct item *item, const struct feed_info 
     return r;
 }
 
+/* Keep what a new item said, if items are kept.  True when it was. */
+static bool keep(struct job *j, struct buf *to, const struct item *item,
+                 const struct feed_info *info, bool silent)
+{
+    struct history_item h = { .item = *item,
+                              .feed = str_of(j->feed->conf->name),
+                              .fetched_ms = j->fetched_ms,
+                              .silent = silent };
+
+    if (!h.item.lang.n)
+        h.item.lang = info->lang;
+    return j->snap->config->history_s > 0 && history_put(to, &h) == 0;
+}
+
 /* Keep an item whose newness the rest of the document decides, with its alerts.  In a
  * trial that is every new one. */
 static int hold(struct job *j, const struct item *item, const struct feed_info *info,
@@ -212,6 +252,8 @@ static int hold(struct job *j, const struct item *item, const struct feed_info *
     j->doubt = more;
     struct doubt *d = &more[j->n_doubts++];
     *d = (struct doubt){ .print = *print, .silent = silent, .is_new = is_new };
+    buf_init(&d->history, HISTORY_MAX);
+    (void)keep(j, &d->history, item, info, silent);
     return silent && !j->trial ? 0 : match(j, item, info, &print->key, &d->alerts);
 }
 
@@ -234,6 +276,7 @@ static int judge(struct job *j, const struct item *item, const struct feed_info 
         return 0;
     j->n_new++;
     j->n_silent += silent;
+    j->n_history += keep(j, &j->history, item, info, silent);
     return silent ? 0 : match(j, item, info, &print.key, &j->alerts);
 }
 
@@ -273,6 +316,9 @@ void job_settle(struct job *j, bool whole, unsigned long items)
             continue;
         j->n_new++;
         j->n_silent += silent;
+        if (d->history.n && buf_put_str(&j->history, buf_str(&d->history)) == 0)
+            j->n_history++;
+        j->history.error = 0;
         if (silent || (j->trial == TRIAL_MOVE && !j->same_feed))
             continue;
         j->n_alerts += (uint32_t)d->alerts.n;
@@ -304,6 +350,7 @@ static int on_start(void *ctx, struct str content_type, struct str final_url)
     seen_window_free(j->window);
     j->parse = NULL;
     j->window = NULL;
+    job_forget_items(j);
     buf_clear(&p->work);
     int r = store_window_read(p->store, j->feed->state.id, &p->work);
     j->window_print = r == 0 && p->work.n ? XXH3_64bits(p->work.s, p->work.n) : 0;
@@ -457,6 +504,7 @@ int job_start(struct poller *p, struct feed *f)
     j->trial = f->state.recheck && f->state.learned       ? TRIAL_URL
                : pace_move_is_ready(&f->state, j->now_ms) ? TRIAL_MOVE
                                                           : TRIAL_NONE;
+    buf_init(&j->history, HISTORY_MAX);
     int r = f->conf->file ? 0 : start_fetch(p, j);
     if (r < 0) {
         job_free(j);

@@ -21,6 +21,10 @@
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 30000
 #define WARN_EVERY_MS 3600000 /* a full disk is said once an hour */
+#define TIDY_EVERY_MS 600000  /* forgetting what is past its limits */
+#define TIDY_FIRST_MS 5000    /* after the start */
+#define TIDY_STEP_MS 100      /* between its small steps */
+#define TIDY_WAIT_MS 60000    /* then it is done although there is other work */
 
 struct batch {
     struct write_request *request[BATCH_MAX];
@@ -41,6 +45,7 @@ struct writer {
     atomic_bool stuck;         /* the disk is at fault and the writer waits for it */
     struct write_request wake; /* carries nothing: ends the wait when stopping */
     int64_t warned_ms;         /* 0: the last commit went well */
+    int64_t tidy_ms;           /* mono: when to forget the next bit */
     struct batch batch;
 };
 
@@ -145,18 +150,22 @@ static void commit_one_by_one(struct writer *w, struct batch *b)
     }
 }
 
+static void end_damaged(const struct writer *w)
+{
+    log_event(LOG_LEVEL_ERROR, "store_damaged",
+              "why=%s note=\"ending; the next start moves the file aside\"",
+              log_quote(store_why(w->store)));
+    _exit(EXIT_FAILURE); /* nothing in memory is worth more than what is on disk */
+}
+
 static void commit_batch(struct writer *w, struct batch *b)
 {
     uint64_t one = 1;
     int alerts = 0;
 
     int r = commit(w, b->change, b->n_changes, b->cursor, b->n_cursors);
-    if (r == -EUCLEAN) {
-        log_event(LOG_LEVEL_ERROR, "store_damaged",
-                  "why=%s note=\"ending; the next start moves the file aside\"",
-                  log_quote(store_why(w->store)));
-        _exit(EXIT_FAILURE); /* nothing in memory is worth more than what is on disk */
-    }
+    if (r == -EUCLEAN)
+        end_damaged(w);
     for (size_t i = 0; i < b->n; i++)
         b->request[i]->result = r;
     if (r < 0 && !may_pass(r))
@@ -169,6 +178,25 @@ static void commit_batch(struct writer *w, struct batch *b)
         finish(b->request[i], b->request[i]->result);
 }
 
+/* Nothing waits: forget a little.  A fault of the disk will show in the next commit. */
+static void tidy(struct writer *w)
+{
+    int r = store_tidy(w->store, clock_utc_ms());
+
+    if (r == -EUCLEAN)
+        end_damaged(w);
+    w->tidy_ms = clock_mono_ms() + (r > 0 ? TIDY_STEP_MS : TIDY_EVERY_MS);
+}
+
+/* How long to wait for work: until the next beat, or until it is time to tidy. */
+static int wait_for(const struct writer *w)
+{
+    int64_t left = w->tidy_ms - clock_mono_ms(), beat = pulse_period_ms();
+
+    left = left < beat ? left : beat;
+    return left > 0 ? (int)left : 0;
+}
+
 static void *run(void *arg)
 {
     struct writer *w = arg;
@@ -178,8 +206,12 @@ static void *run(void *arg)
         struct pollfd p = { .fd = queue_fd(w->queue), .events = POLLIN };
 
         pulse_beat(w->pulse, pulse_patience_ms());
-        if (poll(&p, 1, (int)pulse_period_ms()) < 0 && errno != EINTR)
+        int ready = poll(&p, 1, wait_for(w));
+        if (ready < 0 && errno != EINTR)
             break;
+        int64_t over = clock_mono_ms() - w->tidy_ms;
+        if (over >= (ready == 0 ? 0 : TIDY_WAIT_MS))
+            tidy(w);
         gather(w, b);
         if (b->n)
             commit_batch(w, b);
@@ -200,6 +232,7 @@ int writer_new(struct writer **out, struct store *store, size_t capacity)
     atomic_init(&w->stopping, false);
     atomic_init(&w->stuck, false);
     w->store = store;
+    w->tidy_ms = clock_mono_ms() + TIDY_FIRST_MS;
     w->alert_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int r = w->alert_fd < 0 ? -errno : queue_new(&w->queue, capacity);
     if (r == 0)

@@ -150,6 +150,30 @@ int store_generation(struct store *s, uint64_t content, int64_t *out)
     return s->ops->generation(s, content, out);
 }
 
+int store_history(struct store *s, int64_t since_ms, int64_t *after, size_t max,
+                  store_history_fn *each, void *ctx)
+{
+    s->why[0] = '\0';
+    return s->ops->history(s, since_ms, after, max, each, ctx);
+}
+
+int store_history_size(struct store *s, int64_t since_ms, struct store_history_size *out)
+{
+    s->why[0] = '\0';
+    return s->ops->history_size(s, since_ms, out);
+}
+
+void store_limits(struct store *s, const struct store_limits *limits)
+{
+    s->limits = *limits;
+}
+
+int store_tidy(struct store *s, int64_t now_ms)
+{
+    s->why[0] = '\0';
+    return s->ops->tidy(s, now_ms);
+}
+
 int store_feeds(struct store *s, store_feed_fn *each, void *ctx)
 {
     s->why[0] = '\0';

@@ -30,11 +30,17 @@ struct store_ops {
     int (*digest_alerts)(struct store *s, const struct digest *d, size_t max,
                          store_alert_fn *each, void *ctx);
     int (*generation)(struct store *s, uint64_t content, int64_t *out);
+    int (*history)(struct store *s, int64_t since_ms, int64_t *after, size_t max,
+                   store_history_fn *each, void *ctx);
+    int (*history_size)(struct store *s, int64_t since_ms,
+                        struct store_history_size *out);
+    int (*tidy)(struct store *s, int64_t now_ms);
     int (*feeds)(struct store *s, store_feed_fn *each, void *ctx);
 };
 
 struct store { /* a backend's own struct begins with it */
     const struct store_ops *ops;
+    struct store_limits limits;
     char why[512];
 };
 

@@ -128,6 +128,22 @@ static const char *const statement_sql[ST_COUNT] = {
     [ST_DIGEST_CURSOR_GET] = "SELECT seq FROM digest_cursor WHERE sink = ?1",
     [ST_DIGEST_CURSOR_SET] = "INSERT INTO digest_cursor (sink, seq) VALUES (?1, ?2)"
                              " ON CONFLICT (sink) DO UPDATE SET seq = excluded.seq",
+    [ST_HISTORY_ADD] = "INSERT INTO history (time_ms, items, bytes, packed)"
+                       " VALUES (?1, ?2, length(?3), ?3)",
+    [ST_HISTORY] = "SELECT id, packed FROM history WHERE id > ?2 AND time_ms >= ?1"
+                   " ORDER BY id LIMIT ?3",
+    [ST_HISTORY_SIZE] =
+        "SELECT count(*), coalesce(sum(items), 0), coalesce(sum(bytes), 0)"
+        " FROM history WHERE time_ms >= ?1",
+    [ST_HISTORY_OLDEST] = "SELECT id, time_ms, bytes FROM history ORDER BY id LIMIT 1",
+    [ST_HISTORY_DROP] = "DELETE FROM history WHERE id = ?1",
+    [ST_ALERTS_OLD] =
+        "DELETE FROM alert WHERE seq IN (SELECT seq FROM"
+        " (SELECT seq, time_ms FROM alert ORDER BY seq LIMIT ?2) WHERE time_ms < ?1"
+        " AND seq < (SELECT max(seq) FROM alert) AND seq <="
+        " (SELECT coalesce(min(seq), 0) FROM cursor WHERE sink <> 'desktop'))",
+    [ST_FREE_PAGES] = "SELECT freelist_count, page_count FROM pragma_freelist_count,"
+                      " pragma_page_count",
 };
 
 /* --- errors and statements --- */
@@ -396,15 +412,34 @@ static int commit(struct store *base, struct store_change *const *changes, size_
         r = cursors[i].of_digests ? sqlite_digest_cursor_set(s, &cursors[i])
                                   : cursor_set(s, &cursors[i]);
     if (r == 0)
+        r = sqlite_history_add(s, changes, n);
+    if (r == 0)
         r = run_plain(s, ST_COMMIT, "committing");
     if (r == 0) {
         s->last_seq = seq;
         return 0;
     }
     roll_back(s);
+    s->history_bytes = -1;
     for (size_t i = 0; i < n; i++) /* none of them has a number now */
         for (size_t k = 0; k < changes[i]->n_alerts; k++)
             changes[i]->alerts[k].seq = 0;
+    return r;
+}
+
+int sqlite_begin_plain(struct store_sqlite *s)
+{
+    return run_plain(s, ST_BEGIN, "starting a transaction");
+}
+
+int sqlite_commit_plain(struct store_sqlite *s, int r)
+{
+    if (r >= 0) {
+        int e = run_plain(s, ST_COMMIT, "committing");
+        r = e < 0 ? e : r;
+    }
+    if (r < 0)
+        roll_back(s);
     return r;
 }
 
@@ -588,6 +623,7 @@ int store_sqlite_open(struct store **out, const char *dir, enum store_mode mode,
     s->base.ops = &store_sqlite_ops;
     s->mode = mode;
     s->lock_fd = -1;
+    s->history_bytes = -1;
     int r = open_in(s, dir, why);
     if (r < 0) {
         close_sqlite(&s->base);
@@ -618,5 +654,8 @@ const struct store_ops store_sqlite_ops = {
     .digest_cursor = sqlite_digest_cursor,
     .digest_alerts = sqlite_digest_alerts,
     .generation = generation,
+    .history = sqlite_history,
+    .history_size = sqlite_history_size,
+    .tidy = sqlite_tidy,
     .feeds = sqlite_feeds,
 };

@@ -43,6 +43,13 @@ enum statement { /* in the order of statement_sql[] */
                  ST_DIGEST_ALERTS,
                  ST_DIGEST_CURSOR_GET,
                  ST_DIGEST_CURSOR_SET,
+                 ST_HISTORY_ADD,
+                 ST_HISTORY,
+                 ST_HISTORY_SIZE,
+                 ST_HISTORY_OLDEST,
+                 ST_HISTORY_DROP,
+                 ST_ALERTS_OLD,
+                 ST_FREE_PAGES,
                  ST_COUNT,
 };
 
@@ -65,7 +72,8 @@ struct store_sqlite {
     int64_t last_seq; /* of a writer: the highest number given */
     int64_t *bound;   /* feed rows bound since store_begin */
     size_t n_bound, cap_bound;
-    int error; /* first failure since store_begin */
+    int error;             /* first failure since store_begin */
+    int64_t history_bytes; /* kept; -1: not counted yet */
 };
 
 /* The -errno for an SQLite result code; the connection's errno refines it. */
@@ -110,6 +118,17 @@ int sqlite_digests_after(struct store *base, int64_t after, size_t max,
                          store_digest_fn *each, void *ctx);
 int64_t sqlite_last_digest(struct store *base);
 int sqlite_digest_cursor(struct store *base, const char *sink, int64_t *seq);
+
+/* store_sqlite_history.c: kept items, and forgetting. */
+int sqlite_history_add(struct store_sqlite *s, struct store_change *const *changes,
+                       size_t n);
+int sqlite_history(struct store *base, int64_t since_ms, int64_t *after, size_t max,
+                   store_history_fn *each, void *ctx);
+int sqlite_history_size(struct store *base, int64_t since_ms,
+                        struct store_history_size *out);
+int sqlite_tidy(struct store *base, int64_t now_ms);
+int sqlite_begin_plain(struct store_sqlite *s);
+int sqlite_commit_plain(struct store_sqlite *s, int r); /* rolls back when r < 0 */
 
 /* Bound texts live until the statement is reset: nothing is copied. */
 void sqlite_bind_str(sqlite3_stmt *st, int at, struct str v);

@@ -90,6 +90,10 @@ static const char *const migration[] = {
     "CREATE INDEX digest_watch ON digest (watch, last_seq);"
     "CREATE TABLE digest_cursor (sink TEXT PRIMARY KEY, seq INTEGER NOT NULL)"
     " WITHOUT ROWID;",
+    /* recent items, one row a commit; `bytes` so that counting reads no blobs */
+    "CREATE TABLE history (id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL,"
+    " items INTEGER NOT NULL, bytes INTEGER NOT NULL, packed BLOB NOT NULL);"
+    "CREATE INDEX history_size ON history (time_ms, items, bytes);",
 };
 #define SCHEMA_VERSION ((int)(sizeof migration / sizeof migration[0]))
 

@@ -270,6 +270,146 @@ static void counts_generations_of_the_config(void **state)
     store_close(s);
 }
 
+/* --- kept items and forgetting --- */
+
+#define DAY INT64_C(86400000)
+
+static int commit_history(struct store *s, int64_t feed, int64_t time_ms, size_t bytes)
+{
+    char *packed = calloc(1, bytes);
+    struct store_change c = { .feed_id = feed,
+                              .history = { packed, bytes },
+                              .history_items = 2,
+                              .history_ms = time_ms };
+    struct store_change *twice[] = { &c, &c };
+    int r = store_commit(s, twice, 2, NULL, 0);
+
+    free(packed);
+    return r;
+}
+
+static int count_bytes(void *ctx, struct str packed)
+{
+    *(size_t *)ctx += packed.n;
+    return 0;
+}
+
+static int64_t rows_since(struct store *s, int64_t since_ms, int64_t *bytes)
+{
+    struct store_history_size size;
+
+    assert_int_equal(store_history_size(s, since_ms, &size), 0);
+    if (bytes)
+        *bytes = size.bytes;
+    assert_int_equal(size.items, size.rows * 4);
+    return size.rows;
+}
+
+static void tidy_all(struct store *s, int64_t now_ms)
+{
+    int r;
+
+    while ((r = store_tidy(s, now_ms)) > 0)
+        ;
+    assert_int_equal(r, 0);
+}
+
+static void keeps_items_within_age_and_size(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    struct store_limits limits = { .alerts_ms = DAY,
+                                   .history_ms = 30 * DAY,
+                                   .history_bytes = 60000 };
+    int64_t feed = bind(s, "f", "https://example.org/feed"), after = 0, bytes;
+    size_t read = 0;
+
+    for (int64_t i = 0; i < 60; i++)
+        assert_int_equal(commit_history(s, feed, i * DAY, 500), 0);
+    assert_int_equal(rows_since(s, 0, &bytes), 60);
+    assert_int_equal(bytes, 60000);
+    tidy_all(s, 60 * DAY); /* nobody has set limits */
+    assert_int_equal(rows_since(s, 0, NULL), 60);
+    store_limits(s, &limits);
+    tidy_all(s, 60 * DAY);
+    assert_int_equal(rows_since(s, 0, NULL), 30);
+    limits.history_bytes = 10500;
+    store_limits(s, &limits);
+    tidy_all(s, 60 * DAY);
+    assert_int_equal(rows_since(s, 0, NULL), 10);
+    assert_int_equal(commit_history(s, feed, 60 * DAY, 500), 0);
+    assert_int_equal(rows_since(s, 0, NULL), 11);
+    tidy_all(s, 60 * DAY);
+    assert_int_equal(rows_since(s, 0, NULL), 10);
+    assert_int_equal(rows_since(s, 59 * DAY, NULL), 2);
+    assert_int_equal(store_history(s, 59 * DAY, &after, 1, count_bytes, &read), 0);
+    assert_int_equal(read, 1000);
+    assert_int_equal(store_history(s, 59 * DAY, &after, 100, count_bytes, &read), 0);
+    assert_int_equal(read, 2000);
+    store_close(s);
+}
+
+static void forgets_old_alerts_but_no_number(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    struct store_limits limits = { .alerts_ms = 365 * DAY, .history_bytes = 1 };
+    struct store_cursor log = { .sink = "log", .seq = 700 };
+    int64_t feed = bind(s, "f", "https://example.org/feed");
+    struct gathered g = { 0 };
+
+    for (uint64_t i = 1; i <= 1000; i++) {
+        struct alert a = an_alert("t");
+
+        a.time_ms = (int64_t)i * DAY;
+        assert_int_equal(commit_one(s, feed, i, &a), 0);
+    }
+    store_limits(s, &limits);
+    tidy_all(s, 1000 * DAY); /* no sink has them yet */
+    assert_int_equal(store_alerts_after(s, 0, 1, gather, &g), 0);
+    assert_int_equal(g.seq[0], 1);
+    assert_int_equal(store_commit(s, NULL, 0, &log, 1), 0);
+    tidy_all(s, 1000 * DAY);
+    g.n = 0;
+    assert_int_equal(store_alerts_after(s, 0, 1, gather, &g), 0);
+    assert_int_equal(g.seq[0], 635);
+    tidy_all(s, 2000 * DAY); /* the log waits for those after 700 */
+    g.n = 0;
+    assert_int_equal(store_alerts_after(s, 0, 1, gather, &g), 0);
+    assert_int_equal(g.seq[0], 701);
+    log.seq = 1000;
+    assert_int_equal(store_commit(s, NULL, 0, &log, 1), 0);
+    tidy_all(s, 9000 * DAY);
+    store_close(s);
+    s = open_store(STORE_WRITE);
+    assert_int_equal(store_last_seq(s), 1000); /* numbers go on */
+    struct alert a = an_alert("t");
+    assert_int_equal(commit_one(s, feed, 1, &a), 0);
+    assert_int_equal(a.seq, 1001);
+    store_close(s);
+}
+
+static void gives_space_back(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    struct store_limits limits = { .alerts_ms = DAY,
+                                   .history_ms = DAY,
+                                   .history_bytes = 1LL << 30 };
+    int64_t feed = bind(s, "f", "https://example.org/feed");
+    char path[100];
+    struct stat st;
+
+    for (int64_t i = 0; i < 200; i++)
+        assert_int_equal(commit_history(s, feed, i, 50000), 0);
+    store_limits(s, &limits);
+    tidy_all(s, 9 * DAY);
+    store_close(s);
+    snprintf(path, sizeof path, "%s/feedwatch.db", dir);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_size < 1100 * 4096); /* it had 20 MB */
+}
+
 static void gives_alerts_back_whole(void **state)
 {
     (void)state;
@@ -518,6 +658,9 @@ static const struct CMUnitTest tests[] = {
     T(numbers_alerts_without_gaps_and_once),
     T(gives_alerts_back_whole),
     T(keeps_the_whole_record),
+    T(keeps_items_within_age_and_size),
+    T(forgets_old_alerts_but_no_number),
+    T(gives_space_back),
     T(gives_every_text_back),
     T(adds_sources_to_an_alert_of_before),
     T(finds_the_latest_of_a_kind),
