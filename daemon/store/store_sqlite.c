@@ -95,6 +95,9 @@ static const char *const statement_sql[ST_COUNT] = {
         " ON CONFLICT (sink) DO UPDATE SET seq = excluded.seq,"
         " failures = excluded.failures, retry_ms = excluded.retry_ms",
     [ST_CURSOR_DROP] = "DELETE FROM cursor WHERE sink = ?1",
+    [ST_DIGEST_CURSOR_DROP] = "DELETE FROM digest_cursor WHERE sink = ?1",
+    [ST_DIGEST_CURSORS_KEEP] = "DELETE FROM digest_cursor WHERE"
+                               " instr(char(10) || ?1, char(10) || sink || char(10)) = 0",
     [ST_CURSORS_KEEP] = "DELETE FROM cursor WHERE"
                         " instr(char(10) || ?1, char(10) || sink || char(10)) = 0",
     [ST_STORY_SET] =
@@ -316,17 +319,35 @@ static int cursor_read(struct store *base, const char *sink, struct store_cursor
     return r;
 }
 
-static int cursor_set(struct store_sqlite *s, const struct store_cursor *c)
+static int run_with(struct store_sqlite *s, enum statement which, struct str text,
+                    const char *doing)
 {
     int r = 0;
-    sqlite3_stmt *st =
-        sqlite_statement(s, c->seq < 0 ? ST_CURSOR_DROP : ST_CURSOR_SET, &r);
+    sqlite3_stmt *st = sqlite_statement(s, which, &r);
 
     if (!st)
         return r;
-    sqlite_bind_str(st, 1, str_of(c->sink));
+    sqlite_bind_str(st, 1, text);
+    return sqlite_run(s, st, doing);
+}
+
+static int cursor_drop(struct store_sqlite *s, struct str sink)
+{
+    int r = run_with(s, ST_CURSOR_DROP, sink, "forgetting a cursor");
+
+    return r < 0 ? r : run_with(s, ST_DIGEST_CURSOR_DROP, sink, "forgetting a cursor");
+}
+
+static int cursor_set(struct store_sqlite *s, const struct store_cursor *c)
+{
+    int r = 0;
+
     if (c->seq < 0)
-        return sqlite_run(s, st, "forgetting a cursor");
+        return cursor_drop(s, str_of(c->sink));
+    sqlite3_stmt *st = sqlite_statement(s, ST_CURSOR_SET, &r);
+    if (!st)
+        return r;
+    sqlite_bind_str(st, 1, str_of(c->sink));
     sqlite3_bind_int64(st, 2, c->seq);
     sqlite3_bind_int(st, 3, c->failures);
     sqlite3_bind_int64(st, 4, c->retry_ms);
@@ -336,13 +357,9 @@ static int cursor_set(struct store_sqlite *s, const struct store_cursor *c)
 static int cursors_keep(struct store *base, struct str names)
 {
     struct store_sqlite *s = (struct store_sqlite *)base;
-    int r = 0;
-    sqlite3_stmt *st = sqlite_statement(s, ST_CURSORS_KEEP, &r);
+    int r = run_with(s, ST_CURSORS_KEEP, names, "forgetting cursors");
 
-    if (!st)
-        return r;
-    sqlite_bind_str(st, 1, names);
-    return sqlite_run(s, st, "forgetting cursors");
+    return r < 0 ? r : run_with(s, ST_DIGEST_CURSORS_KEEP, names, "forgetting cursors");
 }
 
 /* In the transaction that is open, or one of its own. */

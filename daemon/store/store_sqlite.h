@@ -32,6 +32,8 @@ enum statement { /* in the order of statement_sql[] */
                  ST_CURSOR_SET,
                  ST_CURSOR_DROP,
                  ST_CURSORS_KEEP,
+                 ST_DIGEST_CURSOR_DROP,
+                 ST_DIGEST_CURSORS_KEEP,
                  ST_STORY_SET,
                  ST_STORY_DROP,
                  ST_STORIES,

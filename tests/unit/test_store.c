@@ -538,12 +538,24 @@ static void keeps_cursors(void **state)
     assert_int_equal(commit_one(s, feed, 1, &a), 0);
     assert_int_equal(store_cursor_read(s, "log", &c), 0);
     assert_int_equal(c.seq, 1); /* never heard of: starts at now */
-    c = (struct store_cursor){ "log", 0, 3, 99 };
+    c = (struct store_cursor){ .sink = "log", .failures = 3, .retry_ms = 99 };
     assert_int_equal(store_commit(s, NULL, 0, &c, 1), 0);
     assert_int_equal(store_cursor_read(s, "log", &c), 0);
     assert_int_equal(c.seq, 0);
     assert_int_equal(c.failures, 3);
     assert_int_equal(c.retry_ms, 99);
+    c = (struct store_cursor){ .sink = "gone", .seq = 0 };
+    assert_int_equal(store_commit(s, NULL, 0, &c, 1), 0);
+    assert_int_equal(store_cursors_keep(s, STR("x\nlog\n")), 0);
+    assert_int_equal(store_cursor_read(s, "gone", &c), 0);
+    assert_int_equal(c.seq, 1); /* as never heard of */
+    assert_int_equal(store_cursor_read(s, "log", &c), 0);
+    assert_int_equal(c.seq, 0);
+    struct store_cursor both[] = { { .sink = "log", .seq = 0 },
+                                   { .sink = "log", .seq = -1 } };
+    assert_int_equal(store_commit(s, NULL, 0, both, 2), 0);
+    assert_int_equal(store_cursor_read(s, "log", &c), 0);
+    assert_int_equal(c.seq, 1);
     assert_int_equal(store_seq_raise(s, 41), 0);
     assert_int_equal(store_seq_raise(s, 7), 0);
     assert_int_equal(store_last_seq(s), 41);
