@@ -26,6 +26,8 @@ struct sink_options { /* what a sink is opened with: a [sink:NAME], or a built-i
     const char *server;       /* smtp://HOST:PORT or smtps:// */
     const char *user;         /* to log in there */
     const char *from, *to;    /* addresses; `to` has several, separated by commas */
+    const char *unsubscribe;  /* https URL for List-Unsubscribe */
+    const char *ca_file;      /* certificates to trust, beside none else */
     const char *tls;          /* "required" or "no" */
     const char *command;      /* a program and its arguments */
     const char *title;        /* of a feed */

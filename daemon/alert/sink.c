@@ -11,8 +11,11 @@ static const struct sink_type types[] = {
     { "command", " command timeout parallel per_minute ", " command ", sink_command_check,
       sink_command_open },
     { "webhook",
-      " url secret_url preset secret token room allow_private timeout per_minute ", " ",
-      sink_webhook_check, sink_webhook_open },
+      " url secret_url preset secret token room allow_private ca_file timeout "
+      "per_minute ",
+      " ", sink_webhook_check, sink_webhook_open },
+    { "mail", " server from to user password tls unsubscribe ca_file timeout per_minute ",
+      " server from to ", sink_mail_check, sink_mail_open },
 };
 
 const struct sink_type *sink_type_at(size_t i)

@@ -23,13 +23,15 @@ struct carrier {
     CURL *easy;
     int64_t timeout_ms;
     bool allow_private;
+    char *ca_file;
     atomic_bool stop;
     enum netguard_verdict refused; /* NETGUARD_PUBLIC: nothing was */
     char error[CURL_ERROR_SIZE];
     struct buf *answer;
 };
 
-int carrier_new(struct carrier **out, int64_t timeout_ms, bool allow_private)
+int carrier_new(struct carrier **out, int64_t timeout_ms, bool allow_private,
+                const char *ca_file)
 {
     struct carrier *c = calloc(1, sizeof *c);
 
@@ -39,7 +41,8 @@ int carrier_new(struct carrier **out, int64_t timeout_ms, bool allow_private)
         c->multi = curl_multi_init();
         c->easy = curl_easy_init();
     }
-    if (!c->multi || !c->easy) {
+    c->ca_file = ca_file ? strdup(ca_file) : NULL;
+    if (!c->multi || !c->easy || !c->ca_file != !ca_file) {
         carrier_free(c);
         return -ENOMEM;
     }
@@ -55,6 +58,7 @@ void carrier_free(struct carrier *c)
         return;
     curl_easy_cleanup(c->easy);
     curl_multi_cleanup(c->multi);
+    free(c->ca_file);
     free(c);
 }
 
@@ -100,6 +104,9 @@ CURL *carrier_begin(struct carrier *c, struct buf *answer)
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+    if (c->ca_file)
+        curl_easy_setopt(e, CURLOPT_CAINFO, c->ca_file);
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->error);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_socket);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, c);

@@ -7,7 +7,9 @@
 #include "buf.h"
 
 struct carrier;
-int carrier_new(struct carrier **out, int64_t timeout_ms, bool allow_private);
+/* `ca_file`: certificates to trust instead of the system's, or NULL. */
+int carrier_new(struct carrier **out, int64_t timeout_ms, bool allow_private,
+                const char *ca_file);
 void carrier_free(struct carrier *c); /* NULL is fine */
 
 /* The handle with all that was set before forgotten, and what always holds set: no

@@ -9,7 +9,7 @@ typedef int sink_open_fn(struct sink **out, const struct sink_options *o,
                          struct buf *why);
 
 sink_open_fn sink_log_open, sink_journal_open, sink_atom_open, sink_command_open,
-    sink_webhook_open;
-sink_check_fn sink_command_check, sink_webhook_check;
+    sink_webhook_open, sink_mail_open;
+sink_check_fn sink_command_check, sink_webhook_check, sink_mail_check;
 
 #endif

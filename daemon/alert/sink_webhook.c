@@ -333,7 +333,7 @@ int sink_webhook_open(struct sink **out, const struct sink_options *o, struct bu
                        : ntfy && o->url ? topic_of(o->url)
                                         : NULL))
         r = carrier_new(&w->carrier, (o->timeout_s ? o->timeout_s : TIMEOUT_S) * 1000,
-                        o->allow_private);
+                        o->allow_private, o->ca_file);
     if (r == 0)
         r = sink_worker_new(out, o->name, &work, w, pace, why);
     if (r < 0)

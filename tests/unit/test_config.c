@@ -408,7 +408,7 @@ static void names_typos(void **state)
             "choose another name");
     refuses(FEED "[sink:s]\ntype = pigeon\n",
             "4: type = pigeon is not known; write type = log, desktop, "
-            "journal, atom, command or webhook");
+            "journal, atom, command, webhook or mail");
     refuses(FEED "[sink:s]\ntype = journal\npath = /a\n",
             "5: sink 's' is of type journal, which has no path; delete the line");
     refuses(FEED "[sink:s]\ntype = atom\n", "3: sink 's' has no path; write path = ...");
