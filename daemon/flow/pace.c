@@ -124,8 +124,9 @@ int64_t pace_success_ms(struct store_feed *f, const struct config_feed *conf,
     int64_t base = pace_interval_s(f, conf, utc_ms, &why) * 1000;
     int64_t least = conf->min_interval_s * 1000, most = conf->max_interval_s * 1000;
 
-    if (why == STORE_DUE_FRESH || why == STORE_DUE_TTL)
-        least = base; /* jitter must not make it sooner than asked */
+    int64_t asked = (f->fresh_s > f->ttl_s ? f->fresh_s : f->ttl_s) * (int64_t)1000;
+    if (asked > least && asked <= base) /* jitter must not make it sooner than asked */
+        least = asked;
     if (retry_after_s * 1000 > base) {
         base = least = retry_after_s * 1000;
         most = INT64_MAX;
