@@ -479,14 +479,23 @@ class Origin:
 def main():
     options = argparse.ArgumentParser(description="serve feed files on the loopback")
     options.add_argument("--port", type=int, default=0)
-    options.add_argument("file", nargs="+")
+    options.add_argument("--publish", action="store_true",
+                         help="publish an item for each line '/PATH TITLE' of standard input")
+    options.add_argument("file", nargs="+", help="a file, or /PATH for a feed of our making")
     options = options.parse_args()
-    origin = Origin(port=options.port)
+    origin, feeds = Origin(port=options.port), {}
     for name in options.file:
-        with open(name, "rb") as file:
-            feed = origin.feed("/" + os.path.basename(name), document=file.read())
+        if os.path.isfile(name):
+            with open(name, "rb") as file:
+                feed = origin.feed("/" + os.path.basename(name), document=file.read())
+        else:
+            feed = origin.feed(name, items=[Item("the first")])
+        feeds[feed.path] = feed
         print(origin.url(feed.path), flush=True)
     try:
+        for line in sys.stdin if options.publish else ():
+            path, title = line.split(None, 1)
+            feeds[path].publish(Item(title.strip()))
         threading.Event().wait()
     except KeyboardInterrupt:
         return 0

@@ -2,42 +2,51 @@
 # Nothing is started or enabled: that is the user's or the package's step.
 BINDIR         ?= $(PREFIX)/bin
 MANDIR         ?= $(PREFIX)/share/man
+DOCDIR         ?= $(PREFIX)/share/doc/feedwatch
 SYSTEMUNITDIR  ?= $(PREFIX)/lib/systemd/system
 USERUNITDIR    ?= $(PREFIX)/lib/systemd/user
 CATALOGDIR     ?= $(PREFIX)/lib/systemd/catalog
+BASHCOMPDIR    ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR     ?= $(PREFIX)/share/zsh/site-functions
 CONFDIR        ?= $(SYSCONFDIR)/feedwatch
+LOGROTATEDIR   ?= $(SYSCONFDIR)/logrotate.d
 MANPAGES       := $(sort $(wildcard man/*.[1-8]))
-# $(call man_to,man/x.1): where a page goes
-man_to = $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
+DROPINS        := $(sort $(wildcard systemd/examples/*.conf))
+
+# What goes where as it is: FILE=PLACE.  conf/ is apart: what the user changed stays.
+PLAIN := $(foreach page,$(MANPAGES),$(page)=$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page))) \
+    $(foreach file,$(DROPINS),$(file)=$(DOCDIR)/examples/$(notdir $(file))) \
+    systemd/feedwatch.catalog=$(CATALOGDIR)/feedwatch.catalog \
+    conf/completion/feedwatch.bash=$(BASHCOMPDIR)/feedwatch \
+    conf/completion/_feedwatch=$(ZSHCOMPDIR)/_feedwatch
+UNITS := systemd/feedwatch.service=$(SYSTEMUNITDIR)/feedwatch.service \
+    systemd/user/feedwatch.service=$(USERUNITDIR)/feedwatch.service
+SETTINGS := conf/feedwatch.ini=$(CONFDIR)/feedwatch.ini conf/logrotate=$(LOGROTATEDIR)/feedwatch
 
 install: $(B)/feedwatch
-	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(SYSTEMUNITDIR)' '$(DESTDIR)$(USERUNITDIR)' \
-	    '$(DESTDIR)$(CONFDIR)'
-	install -m 755 $(B)/feedwatch '$(DESTDIR)$(BINDIR)/feedwatch'
-	for page in $(MANPAGES); do \
-	    to='$(DESTDIR)$(MANDIR)/man'$${page##*.}; \
-	    install -d "$$to" && install -m 644 $$page "$$to" || exit 1; \
+	install -D -m 755 $(B)/feedwatch '$(DESTDIR)$(BINDIR)/feedwatch'
+	for pair in $(PLAIN); do \
+	    install -D -m 644 "$${pair%%=*}" "$(DESTDIR)$${pair#*=}" || exit 1; \
 	done
-	sed -e 's|/usr/local/bin|$(BINDIR)|' -e 's|/etc/feedwatch|$(CONFDIR)|' \
-	    systemd/feedwatch.service >$(B)/feedwatch.service
-	install -m 644 $(B)/feedwatch.service '$(DESTDIR)$(SYSTEMUNITDIR)/feedwatch.service'
-	sed -e 's|/usr/local/bin|$(BINDIR)|' systemd/user/feedwatch.service >$(B)/feedwatch.service
-	install -m 644 $(B)/feedwatch.service '$(DESTDIR)$(USERUNITDIR)/feedwatch.service'
-	rm $(B)/feedwatch.service
-	install -d '$(DESTDIR)$(CATALOGDIR)'
-	install -m 644 systemd/feedwatch.catalog '$(DESTDIR)$(CATALOGDIR)/feedwatch.catalog'
-	test -e '$(DESTDIR)$(CONFDIR)/feedwatch.ini' || \
-	    install -m 644 conf/feedwatch.ini '$(DESTDIR)$(CONFDIR)/feedwatch.ini'
+	for pair in $(UNITS); do \
+	    sed -e 's|/usr/local/bin|$(BINDIR)|' -e 's|/etc/feedwatch|$(CONFDIR)|' \
+	        "$${pair%%=*}" >$(B)/unit.tmp && \
+	    install -D -m 644 $(B)/unit.tmp "$(DESTDIR)$${pair#*=}" && rm $(B)/unit.tmp || exit 1; \
+	done
+	for pair in $(SETTINGS); do \
+	    test -e "$(DESTDIR)$${pair#*=}" || \
+	        install -D -m 644 "$${pair%%=*}" "$(DESTDIR)$${pair#*=}" || exit 1; \
+	done
 
-# Takes away what install put there; the config file only while it is as it was shipped.
+# Takes away what install put there; the settings only while they are as they were shipped.
 uninstall:
-	rm -f '$(DESTDIR)$(BINDIR)/feedwatch' '$(DESTDIR)$(SYSTEMUNITDIR)/feedwatch.service' \
-	    '$(DESTDIR)$(USERUNITDIR)/feedwatch.service' \
-	    '$(DESTDIR)$(CATALOGDIR)/feedwatch.catalog' \
-	    $(foreach page,$(MANPAGES),'$(call man_to,$(page))')
-	if cmp -s conf/feedwatch.ini '$(DESTDIR)$(CONFDIR)/feedwatch.ini'; then \
-	    rm '$(DESTDIR)$(CONFDIR)/feedwatch.ini'; \
-	    rmdir '$(DESTDIR)$(CONFDIR)' 2>/dev/null || true; \
-	fi
+	rm -f '$(DESTDIR)$(BINDIR)/feedwatch'
+	for pair in $(PLAIN) $(UNITS); do rm -f "$(DESTDIR)$${pair#*=}"; done
+	for pair in $(SETTINGS); do \
+	    if cmp -s "$${pair%%=*}" "$(DESTDIR)$${pair#*=}"; then rm "$(DESTDIR)$${pair#*=}"; fi; \
+	done
+	for folder in '$(CONFDIR)' '$(DOCDIR)/examples' '$(DOCDIR)'; do \
+	    rmdir "$(DESTDIR)$$folder" 2>/dev/null || true; \
+	done
 
 .PHONY: install uninstall
