@@ -493,9 +493,11 @@ def main():
         feeds[feed.path] = feed
         print(origin.url(feed.path), flush=True)
     try:
-        for line in sys.stdin if options.publish else ():
-            path, title = line.split(None, 1)
-            feeds[path].publish(Item(title.strip()))
+        if options.publish:  # until it ends
+            for line in sys.stdin:
+                path, title = line.split(None, 1)
+                feeds[path].publish(Item(title.strip()))
+            return 0
         threading.Event().wait()
     except KeyboardInterrupt:
         return 0

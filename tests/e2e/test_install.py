@@ -43,10 +43,16 @@ class Install(Root):
     def test_files_of_install_and_uninstall(self):
         self.make("install", f"DESTDIR={self.root}")
         self.assertEqual(files_in(self.root), sorted([
-            "etc/feedwatch/feedwatch.ini", "usr/local/bin/feedwatch",
+            "etc/feedwatch/feedwatch.ini", "etc/logrotate.d/feedwatch",
+            "usr/local/bin/feedwatch",
             "usr/local/lib/systemd/catalog/feedwatch.catalog",
             "usr/local/lib/systemd/system/feedwatch.service",
-            "usr/local/lib/systemd/user/feedwatch.service", *self.pages("usr/local")]))
+            "usr/local/lib/systemd/user/feedwatch.service",
+            "usr/local/share/bash-completion/completions/feedwatch",
+            "usr/local/share/zsh/site-functions/_feedwatch",
+            "usr/local/share/doc/feedwatch/examples/credentials.conf",
+            "usr/local/share/doc/feedwatch/examples/public-network-only.conf",
+            *self.pages("usr/local")]))
         self.make("uninstall", f"DESTDIR={self.root}")
         self.assertEqual(files_in(self.root), [])
         self.assertFalse(os.path.exists(f"{self.root}/etc/feedwatch"))
@@ -63,16 +69,18 @@ class Install(Root):
         self.make("uninstall", f"DESTDIR={self.root}", "PREFIX=/usr", "SYSCONFDIR=/conf")
         self.assertEqual(files_in(self.root), [])
 
-    def test_config_of_the_user_stays(self):
-        config = f"{self.root}/etc/feedwatch/feedwatch.ini"
-        os.makedirs(os.path.dirname(config))
-        with open(config, "w", encoding="utf-8") as file:
-            file.write("[feeds]\n")
+    def test_settings_of_the_user_stay(self):
+        paths = ["etc/feedwatch/feedwatch.ini", "etc/logrotate.d/feedwatch"]
+        for path in paths:
+            os.makedirs(os.path.dirname(f"{self.root}/{path}"))
+            with open(f"{self.root}/{path}", "w", encoding="utf-8") as file:
+                file.write("# mine\n")
         self.make("install", f"DESTDIR={self.root}")
         self.make("uninstall", f"DESTDIR={self.root}")
-        self.assertEqual(files_in(self.root), ["etc/feedwatch/feedwatch.ini"])
-        with open(config, encoding="utf-8") as file:
-            self.assertEqual(file.read(), "[feeds]\n")
+        self.assertEqual(files_in(self.root), paths)
+        for path in paths:
+            with open(f"{self.root}/{path}", encoding="utf-8") as file:
+                self.assertEqual(file.read(), "# mine\n")
 
     def test_shipped_config_is_good(self):
         self.make("install", f"DESTDIR={self.root}")
@@ -105,9 +113,82 @@ class Units(Root):
         done = self.analyze("security", "--offline=yes", "--threshold=11", self.system)
         self.assertEqual(done.returncode, 0, done.stdout[-300:] + done.stderr)
 
-    def test_exposure_of_the_user_unit(self):
-        done = self.analyze("security", "--offline=yes", "--threshold=40", self.user)
+    def test_exposure_with_the_network_closed_to_private_addresses(self):
+        os.mkdir(self.system + ".d")
+        shutil.copy(os.path.join(bench.TOP, "systemd/examples/public-network-only.conf"),
+                    self.system + ".d")
+        done = self.analyze("security", "--offline=yes", "--threshold=10", self.system)
         self.assertEqual(done.returncode, 0, done.stdout[-300:] + done.stderr)
+
+    def test_exposure_of_the_user_unit(self):
+        done = self.analyze("security", "--offline=yes", "--threshold=27", self.user)
+        self.assertEqual(done.returncode, 0, done.stdout[-300:] + done.stderr)
+
+
+class Completion(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.mkdtemp(prefix="feedwatch-completion.")
+        self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
+        os.symlink(bench.BIN, f"{self.root}/feedwatch")
+        for name in ("a.ini", "b.txt"):
+            with open(f"{self.root}/{name}", "w", encoding="utf-8"):
+                pass
+        self.env = os.environ | {"PATH": f"{self.root}:{os.environ['PATH']}"}
+
+    def bash(self, *words):
+        """What pressing Tab behind `words` offers."""
+        script = """source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+                    _feedwatch; printf '%s\\n' "${COMPREPLY[@]}" """
+        done = subprocess.run(
+            ["bash", "--norc", "-c", script, "bash",
+             os.path.join(bench.TOP, "conf/completion/feedwatch.bash"), "feedwatch", *words],
+            cwd=self.root, env=self.env, capture_output=True, text=True, check=True)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()
+
+    def commands(self):
+        out = subprocess.run([bench.BIN, "--help"], capture_output=True, text=True, check=True)
+        return re.findall(r"^  ([a-z]+) ", out.stdout, re.M)
+
+    def test_bash_knows_every_command_and_option(self):
+        self.assertGreaterEqual(len(self.commands()), 5)
+        self.assertEqual(sorted(self.bash("")), sorted([*self.commands(), "--help", "--version"]))
+        self.assertEqual(self.bash("ru"), ["run"])
+        self.assertEqual(self.bash("run", "--log-level", "d"), ["debug"])
+        for command in self.commands():
+            help_ = subprocess.run([bench.BIN, command, "--help"], capture_output=True, text=True,
+                                   check=True).stdout
+            want = set(re.findall(r"^ {2,6}(--[a-z-]+)|^ {2,6}-., (--[a-z-]+)", help_, re.M))
+            self.assertTrue(want, command)
+            have = self.bash(command, "--")
+            self.assertEqual(sorted(have), sorted(a or b for a, b in want), command)
+
+    def test_bash_completes_files(self):
+        self.assertEqual(self.bash("run", "-c", ""), ["a.ini"])
+        self.assertEqual(sorted(self.bash("parse", "")), ["a.ini", "b.txt", "feedwatch"])
+
+    @unittest.skipUnless(shutil.which("zsh"), "zsh is not there")
+    def test_zsh(self):
+        # the completion system's own functions, played: each says what it was given
+        script = """
+            compdef() { :; }
+            _describe() { print -l -- ${(P)@[-1]%%:*} }
+            compadd() { shift; print -l -- "$@" }
+            _files() { print files "$@" }
+            words=("${@[2,-1]}"); CURRENT=$#words; PREFIX=$words[CURRENT]
+            source "$1" """
+        def zsh(*words):
+            done = subprocess.run(
+                ["zsh", "-f", "-c", script, "zsh",
+                 os.path.join(bench.TOP, "conf/completion/_feedwatch"), "feedwatch", *words],
+                cwd=self.root, env=self.env, capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            return done.stdout.split("\n")[:-1]
+        self.assertEqual(zsh(""), self.commands())
+        self.assertEqual(zsh("run", "-c", ""), ["files -g *.ini"])
+        self.assertEqual(zsh("parse", ""), ["files"])
+        self.assertIn("--once", zsh("run", "--"))
+        self.assertIn("-c", zsh("run", "-"))
 
 
 class Make(unittest.TestCase):

@@ -10,8 +10,8 @@ import unittest
 import bench
 from bench import wait
 
-HOST = os.path.join(os.environ.get("FEEDWATCH_SHARED", os.path.join(bench.TOP, "..", "shared")),
-                    "tools", "systemd-host")
+HOST = os.path.join(bench.TOP, os.environ.get("FEEDWATCH_SHARED", "../shared"), "tools",
+                    "systemd-host")
 PORT = 8181
 CONFIG = f"""[feedwatch]
 log_format = json
