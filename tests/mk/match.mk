@@ -41,3 +41,16 @@ bench-match: $(B)/bench/bench_match $(B)/shared/.stamp
 
 # test_match counts allocations, and lets one after the other fail.
 $(B)/tests/test_match: OWNLD += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+$(B)/fuzz/fuzz_text: $(REFERENCE)
+$(B)/fuzz/fuzz_match: $(REFERENCE) $(B)/tests/unit/match_random.o
+$(B)/fuzz/fuzz_text $(B)/fuzz/fuzz_match: PKGLIB += $(LIB) -lutf8proc
+
+## make check-match  random rules against real items: the same hits as the slow reference
+$(B)/bench/match_check: $(B)/tests/bench/match_check.o $(B)/tests/unit/match_random.o \
+    $(REFERENCE)
+$(B)/bench/match_check: PKGLIB += $(LIB) -lutf8proc
+$(B)/tests/bench/match_check.o: OWN += -Itests
+check-match: $(B)/bench/match_check $(B)/shared/.stamp
+	@$< $(B)/shared $(PAIRS)
+DATA_CHECKS += check-match
+.PHONY: check-match

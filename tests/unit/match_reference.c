@@ -85,9 +85,7 @@ static int in_field(enum match_field f, enum rule_field wanted)
 
 static void add(struct places *p, struct place x)
 {
-    p->v = realloc(p->v, (p->n + 1) * sizeof *p->v);
-    if (!p->v)
-        abort();
+    p->v = ref_grow(p->v, p->n, sizeof *p->v);
     p->v[p->n++] = x;
 }
 
@@ -411,7 +409,8 @@ struct chain {
     const struct rule_node *operand[64],
         *link[64]; /* link[i] ties operands i and i + 1 */
     struct places place[64];
-    char *used[64];
+    char *used[64]; /* of each occurrence: 0 not tried, 1 some choice goes on from it to
+                       the end, 2 none does */
     size_t n;
 };
 
@@ -448,7 +447,8 @@ static int linked(const struct rule_node *link, const struct place *a,
            a->first - b->last - 1 <= (long)link->number;
 }
 
-/* Try every choice from operand `i` on; mark what some choice uses. */
+/* Try every choice from operand `i` on; mark what some choice uses.  What can follow an
+ * occurrence depends on it alone, so it is tried once. */
 static int choose(struct chain *c, size_t i, const struct place *before)
 {
     int some = 0;
@@ -459,8 +459,9 @@ static int choose(struct chain *c, size_t i, const struct place *before)
         const struct place *x = &c->place[i].v[k];
         if (x->first < 0 || (i && !linked(c->link[i - 1], before, x)))
             continue;
-        if (choose(c, i + 1, x))
-            some = c->used[i][k] = 1;
+        if (c->used[i][k] == 0)
+            c->used[i][k] = choose(c, i + 1, x) ? 1 : 2;
+        some |= c->used[i][k] == 1;
     }
     return some;
 }
@@ -477,7 +478,7 @@ static int find_chain(struct ref_item *it, const struct rule_node *n, struct pla
     int holds = choose(&c, 0, NULL);
     for (size_t i = 0; i < c.n; i++) {
         for (size_t k = 0; k < c.place[i].n; k++)
-            if (c.used[i][k])
+            if (c.used[i][k] == 1)
                 add(out, c.place[i].v[k]);
         free(c.place[i].v);
         free(c.used[i]);

@@ -72,11 +72,19 @@ static int ccc(int32_t cp)
     return cp < 0 ? 0 : utf8proc_get_property(cp)->combining_class;
 }
 
+void *ref_grow(void *v, size_t n, size_t size)
+{
+    if (n & (n - 1))
+        return v;
+    v = realloc(v, (n ? 2 * n : 1) * size);
+    if (!v)
+        abort();
+    return v;
+}
+
 static void put(struct ref_chars *c, int32_t cp, size_t from, size_t to)
 {
-    c->v = realloc(c->v, (c->n + 1) * sizeof *c->v);
-    if (!c->v)
-        abort();
+    c->v = ref_grow(c->v, c->n, sizeof *c->v);
     c->v[c->n++] = (struct ref_char){ cp, (uint32_t)from, (uint32_t)to };
 }
 
@@ -183,7 +191,7 @@ static int32_t pair(int32_t a, int32_t b)
 {
     int32_t two[2] = { a, b };
 
-    if (a < 0 || b < 0)
+    if (a < 0 || b < 0 || b == 0x11A7) /* utf8proc swallows this vowel after a syllable */
         return 0;
     return utf8proc_normalize_utf32(two, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE) == 1
                ? two[0]
@@ -295,9 +303,7 @@ void ref_chars(struct ref_chars *c, struct str src)
 
 static struct ref_token *new_token(struct ref_text *t, const struct ref_char *c, int run)
 {
-    t->token = realloc(t->token, (t->n + 1) * sizeof *t->token);
-    if (!t->token)
-        abort();
+    t->token = ref_grow(t->token, t->n, sizeof *t->token);
     struct ref_token *k = &t->token[t->n++];
     *k = (struct ref_token){ calloc(1, 1), c->from, c->to, run };
     return k;

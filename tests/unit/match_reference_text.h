@@ -25,6 +25,9 @@ struct ref_chars {
     size_t n;
 };
 
+/* Room for one more in an array of `n` that grew by this function alone. */
+void *ref_grow(void *v, size_t n, size_t size);
+
 enum ref_class ref_class(int32_t cp);
 
 /* The folded characters of `src`; free c->v. */
