@@ -23,6 +23,7 @@ void match_set_free(struct match_set *set)
     free(set->leaves);
     free(set->elements);
     free(set->symbols.v);
+    free(set->grams);
     free(set->long_prefixes.lengths);
     free(set->long_prefixes.some);
     free(set->short_prefixes.lengths);

@@ -9,8 +9,8 @@ static int emit(struct compiler *c, enum code_op op, size_t arg)
     return numbers_add(&c->set->codes, (uint32_t)arg << 4 | op);
 }
 
-static int use_term(struct compiler *c, struct str text, uint64_t hash,
-                    enum term_kind kind, enum rule_field field, uint32_t *id)
+int compile_term(struct compiler *c, struct str text, uint64_t hash, enum term_kind kind,
+                 enum rule_field field, uint32_t *id)
 {
     int r = dict_add(&c->set->dict, text, term_hash(hash, kind, field), kind, field, id);
 
@@ -39,8 +39,8 @@ static int add_term(struct compiler *c, const struct text_token *k, enum term_ki
 
     set->has_prefixes |= kind == TERM_PREFIX;
     if (base == field)
-        return use_term(c, text, k->hash, kind, field, id);
-    int r = use_term(c, text, k->hash, kind, base, &any);
+        return compile_term(c, text, k->hash, kind, field, id);
+    int r = compile_term(c, text, k->hash, kind, base, &any);
     if (r < 0)
         return r;
     c->uses.v[any]--; /* it was only for the sake of the other */
@@ -48,7 +48,7 @@ static int add_term(struct compiler *c, const struct text_token *k, enum term_ki
         set->dict.terms[any].in_title = 1;
     else
         set->dict.terms[any].in_text = 1;
-    return use_term(c, text, k->hash, kind, field, id);
+    return compile_term(c, text, k->hash, kind, field, id);
 }
 
 static int add_leaf(struct compiler *c, enum leaf_kind kind, const struct rule_node *node,
@@ -61,7 +61,7 @@ static int add_leaf(struct compiler *c, enum leaf_kind kind, const struct rule_n
     if (r < 0)
         return r;
     *out = &set->leaves[set->n_leaves];
-    **out = (struct leaf){ .kind = kind, .node = node };
+    **out = (struct leaf){ .kind = kind, .node = node, .term = NONE };
     r = emit(c, CODE_LEAF, set->n_leaves++);
     return r;
 }
@@ -105,8 +105,8 @@ static int add_pair(struct compiler *c, const struct text_token *k, uint32_t *id
     memcpy(both, a.s, a.n);
     memcpy(both + a.n, b.s, b.n);
     c->set->has_pairs = true;
-    return use_term(c, (struct str){ both, a.n + b.n }, k[-1].hash * 31 + k->hash,
-                    TERM_PAIR, RULE_ANY, id);
+    return compile_term(c, (struct str){ both, a.n + b.n }, k[-1].hash * 31 + k->hash,
+                        TERM_PAIR, RULE_ANY, id);
 }
 
 static int add_element(struct compiler *c, const struct rule_node *node, size_t i)
@@ -214,17 +214,55 @@ static bool is_value(enum rule_field f)
     return f == RULE_SITE || f == RULE_FEED || f == RULE_GROUP || f == RULE_LANG;
 }
 
-static int compile_leaf(struct compiler *c, const struct rule_node *node)
+static int compile_value(struct compiler *c, const struct rule_node *node)
 {
     struct leaf *leaf;
+    uint32_t term;
+    int r = value_compile(c, node, &term);
 
+    if (r == 0)
+        r = add_leaf(c, LEAF_VALUE, node, &leaf);
+    if (r == 0)
+        leaf->term = term;
+    return r;
+}
+
+static int compile_pattern(struct compiler *c, const struct rule_node *node)
+{
+    struct leaf *leaf;
+    int r = add_leaf(c, LEAF_REGEX, node, &leaf);
+
+    return r < 0 ? r : regex_compile(leaf, c->why);
+}
+
+/* Where no word leads to the rule, what the pattern needs does: that AND the pattern. */
+static int compile_regex(struct compiler *c, const struct rule_node *node)
+{
+    struct numbers *codes = &c->set->codes;
+    size_t at = codes->n;
+
+    if (!c->needs_grams || c->in_near)
+        return compile_pattern(c, node);
+    int r = emit(c, CODE_AND, 2);
+    if (r == 0)
+        r = numbers_add(codes, 0);
+    if (r < 0)
+        return r;
+    int some = gram_compile(c, node);
+    if (some == 0)
+        codes->n = at;
+    r = some < 0 ? some : compile_pattern(c, node);
+    if (some > 0)
+        codes->v[at + 1] = (uint32_t)(codes->n - at);
+    return r;
+}
+
+static int compile_leaf(struct compiler *c, const struct rule_node *node)
+{
     if (node->op != RULE_REGEX && !is_value(node->field))
         return compile_words(c, node);
     c->set->fields |= 1u << node->field;
-    int r = add_leaf(c, node->op == RULE_REGEX ? LEAF_REGEX : LEAF_VALUE, node, &leaf);
-    if (r == 0 && node->op == RULE_REGEX)
-        r = regex_compile(leaf, c->why);
-    return r;
+    return node->op == RULE_REGEX ? compile_regex(c, node) : compile_value(c, node);
 }
 
 static int compile_node(struct compiler *c, const struct rule_node *node, unsigned depth);
@@ -321,8 +359,10 @@ static int compile_near(struct compiler *c, const struct rule_node *node, unsign
         r = numbers_add(codes, 0);
     if (r == 0)
         r = compile_chain(c, node, true, depth, &n);
+    c->in_near = true;
     if (r == 0)
         r = compile_chain(c, node, false, depth, &again);
+    c->in_near = false;
     if (r < 0)
         return r;
     codes->v[at] = (uint32_t)n << 4 | CODE_NEAR;
@@ -358,5 +398,6 @@ static int compile_node(struct compiler *c, const struct rule_node *node, unsign
 
 int compile_rule(struct compiler *c, const struct rule_node *root)
 {
+    c->needs_grams = !rule_needs_word(root);
     return compile_node(c, root, 0);
 }

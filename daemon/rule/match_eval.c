@@ -183,6 +183,8 @@ static bool finds(struct match_scratch *s, const uint32_t *code)
 {
     size_t before = s->found.n;
 
+    if (code_op(*code) == CODE_LEAF && s->set->leaves[code_arg(*code)].term != NONE)
+        return has_term(s, s->set->leaves[code_arg(*code)].term);
     if (code_op(*code) == CODE_NEAR)
         (void)near_find(s, code);
     else

@@ -26,6 +26,7 @@ enum term_kind {
     TERM_WORD,   /* a token as it is */
     TERM_PREFIX, /* all tokens that begin so */
     TERM_PAIR,   /* two neighbouring characters of a script without spaces */
+    TERM_GRAM,   /* three bytes anywhere, for regexes; ASCII in lower case */
     TERM_ALWAYS, /* what every item has: the first term, ALWAYS */
 };
 
@@ -186,6 +187,7 @@ struct leaf {
     uint32_t element, n; /* of a phrase, in set->elements; one more holds the symbols at
                             its end */
     bool symbols;        /* some gap needs them */
+    uint32_t term;       /* of a value: the term that stands for it, or NONE */
     void *regex;         /* pcre2_code */
 };
 
@@ -277,6 +279,8 @@ struct prefix_table {
     size_t n; /* a power of two */
 };
 
+enum { GRAM_BITS = 16 };
+
 enum { PREFIX_SHORT = 3, PREFIX_LONG = 5, PREFIX_MAX = 63 };
 
 struct match_set {
@@ -298,6 +302,8 @@ struct match_set {
     bool has_prefixes;
     uint32_t fields; /* bit f: words of enum rule_field f are looked up */
     bool has_pairs;
+    uint64_t
+        *grams;   /* a bit by gram_bit(): some rule needs such a one; NULL: none does */
     size_t bytes; /* of memory, regexes aside */
 };
 
@@ -335,10 +341,21 @@ struct compiler {
     struct numbers uses;    /* of each term: how many rules */
     struct numbers records; /* term, place, filters << 1 | sure, filters */
     struct numbers filters; /* of the record in the making */
+    bool needs_grams;       /* the rule in the making may be found by its regexes alone */
+    bool in_near;
 };
 
 /* Append the code of a rule.  0, -ENOMEM or -EINVAL and c->why. */
 int compile_rule(struct compiler *c, const struct rule_node *root);
+/* A use of this term, which is made if it is new; `text` as of dict_find(). */
+int compile_term(struct compiler *c, struct str text, uint64_t hash, enum term_kind kind,
+                 enum rule_field field, uint32_t *id);
+/* The term that stands for a value, or NONE when there is none. */
+int value_compile(struct compiler *c, const struct rule_node *node, uint32_t *term);
+/* Append code for what a text must have for the regex to match.  1, 0 when nothing is
+ * known and nothing appended, or -ENOMEM. */
+int gram_compile(struct compiler *c, const struct rule_node *regex);
+int gram_index(struct match_set *set);
 /* Make the postings of all rules. */
 int index_rules(struct compiler *c);
 int regex_compile(struct leaf *leaf, struct buf *why);
@@ -358,7 +375,7 @@ struct segment { /* one text of the item */
  * begin with several; see place_of(). */
 struct present {
     uint32_t term;
-    uint32_t first, last; /* NONE: a pair, whose positions nobody asks for */
+    uint32_t first, last; /* NONE: nobody asks for its positions */
 };
 
 struct want { /* something else that a token may be: to be looked up with others at once
@@ -435,6 +452,11 @@ static inline uint32_t place_of(const struct match_scratch *s, uint32_t link)
 /* Fold and tokenise the texts of s->in, and note the terms of s->set that they have. */
 int item_read(struct match_scratch *s);
 void item_forget(struct match_scratch *s);
+/* The item has this term, nowhere in particular.  False: no memory. */
+bool item_note(struct match_scratch *s, uint32_t term);
+/* Note the terms of its values, and of the bytes of its texts. */
+int value_note(struct match_scratch *s);
+int gram_note(struct match_scratch *s);
 /* The entry of a term that the item has. */
 const struct present *item_present(const struct match_scratch *s, uint32_t term);
 bool segment_in(const struct segment *g, enum rule_field field);

@@ -12,10 +12,10 @@ static uint64_t term_cost(const struct compiler *c, uint32_t term)
     return (uint64_t)c->uses.v[term] + 1;
 }
 
-/* The term of a phrase that costs least; NONE for other leaves. */
+/* The term of a phrase that costs least, or that of a value; NONE for other leaves. */
 static uint32_t leaf_term(const struct compiler *c, const struct leaf *leaf)
 {
-    uint32_t best = NONE;
+    uint32_t best = leaf->term;
 
     for (uint32_t i = 0; leaf->kind == LEAF_PHRASE && i < leaf->n; i++) {
         const struct element *e = &c->set->elements[leaf->element + i];
@@ -152,6 +152,8 @@ static int add_required(struct compiler *c, const uint32_t *code)
             const struct element *e = &c->set->elements[leaf->element + i];
             r = numbers_add(&c->filters, e->pair != NONE ? e->pair : e->term);
         }
+        if (r == 0 && leaf->term != NONE)
+            r = numbers_add(&c->filters, leaf->term);
         break;
     case CODE_TERMS:
         for (uint32_t i = 1; r == 0 && i <= code_arg(*code); i++)
@@ -220,6 +222,13 @@ static int add_record(struct compiler *c, uint32_t place, uint32_t anchor, bool 
 static int add_records(struct compiler *c, uint32_t place, const uint32_t *code,
                        bool sure);
 
+/* Does the part hold where all the terms are that it requires? */
+static bool is_sure(const struct match_set *set, const uint32_t *code)
+{
+    return code_op(*code) == CODE_TERM || code_op(*code) == CODE_TERMS ||
+           (code_op(*code) == CODE_LEAF && set->leaves[code_arg(*code)].term != NONE);
+}
+
 /* One part stands for the whole; what the others need is filtered for. */
 static int add_best_part(struct compiler *c, uint32_t place, const uint32_t *code,
                          bool sure)
@@ -231,7 +240,7 @@ static int add_best_part(struct compiler *c, uint32_t place, const uint32_t *cod
     for (uint32_t i = 0; r == 0 && i < code_arg(*code); i++, part += code_size(part)) {
         if (part == best)
             continue;
-        sure = sure && (code_op(*part) == CODE_TERM || code_op(*part) == CODE_TERMS);
+        sure = sure && is_sure(c->set, part);
         r = add_required(c, part);
     }
     return r < 0 ? r : add_records(c, place, best, sure);
@@ -253,13 +262,13 @@ static int add_any_part(struct compiler *c, uint32_t place, const uint32_t *code
     return r;
 }
 
-static int add_leaf_record(struct compiler *c, uint32_t place, const uint32_t *code)
+static int add_leaf_record(struct compiler *c, uint32_t place, const uint32_t *code,
+                           bool sure)
 {
+    uint32_t term = leaf_term(c, &c->set->leaves[code_arg(*code)]);
     int r = add_required(c, code);
 
-    return r < 0 ? r
-                 : add_record(c, place, leaf_term(c, &c->set->leaves[code_arg(*code)]),
-                              false);
+    return r < 0 ? r : add_record(c, place, term, sure && is_sure(c->set, code));
 }
 
 static int add_terms_record(struct compiler *c, uint32_t place, const uint32_t *code,
@@ -286,7 +295,7 @@ static int add_records(struct compiler *c, uint32_t place, const uint32_t *code,
     case CODE_TERM:
         return add_record(c, place, code_arg(*code), sure);
     case CODE_LEAF:
-        return add_leaf_record(c, place, code);
+        return add_leaf_record(c, place, code, sure);
     case CODE_TERMS:
         return add_terms_record(c, place, code, sure);
     case CODE_AND:
@@ -412,6 +421,8 @@ int index_rules(struct compiler *c)
     }
     if (r == 0)
         r = index_prefixes(set);
+    if (r == 0)
+        r = gram_index(set);
     if (r == 0)
         r = place_heads(c);
     return r < 0 ? r : place_bodies(c);

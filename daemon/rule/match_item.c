@@ -195,6 +195,11 @@ static inline struct present *add_present(struct match_scratch *s, uint32_t term
     return p;
 }
 
+bool item_note(struct match_scratch *s, uint32_t term)
+{
+    return add_present(s, term) != NULL;
+}
+
 static inline void add_link(struct match_scratch *s, struct present *p, uint32_t link)
 {
     s->next[link] = NONE;
@@ -329,7 +334,7 @@ static int look_up_pairs(struct match_scratch *s)
         uint32_t id = dict_find(&s->set->dict, (struct str){ both, a.n + b.n }, hash,
                                 TERM_PAIR, RULE_ANY);
         if (id != NONE)
-            r = add_present(s, id) ? 0 : -ENOMEM;
+            r = item_note(s, id) ? 0 : -ENOMEM;
     }
     return r;
 }
@@ -418,7 +423,9 @@ static int find_terms(struct match_scratch *s)
         r = find_words(s, RULE_LINK);
     if (r == 0 && s->set->has_pairs)
         r = look_up_pairs(s);
-    return r;
+    if (r == 0)
+        r = value_note(s);
+    return r < 0 ? r : gram_note(s);
 }
 
 int item_read(struct match_scratch *s)

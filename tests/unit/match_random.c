@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "match_reference.h"
+#include "utf8.h"
 
 uint32_t source_below(struct source *s, uint32_t n)
 {
@@ -107,15 +108,72 @@ static const char *const sites[] = { "example.org", "news.example.org",
 static const char *const langs[] = { "en", "en-GB", "EN", "ru", "zh-Hant", "zh", "e" };
 static const char *const names[] = { "BBC",  "bbc",  "Kyiv Post", "kyiv-post",
                                      "Café", "cafe", "习近平",    "world" };
-static const char *const regexes[] = { "Xi",       "x+",      "\\bput\\w*", "a.?b",
-                                       "[а-я]+у",  "习.",     "c\\+\\+",    "^a",
-                                       "(?i)who$", "\\d{2,}", ".{3}",       "a*" };
+static const char *const regexes[] = { "Xi",
+                                       "x+",
+                                       "\\bput\\w*",
+                                       "a.?b",
+                                       "[а-я]+у",
+                                       "习.",
+                                       "c\\+\\+",
+                                       "^a",
+                                       "(?i)who$",
+                                       "\\d{2,}",
+                                       ".{3}",
+                                       "a*",
+                                       "Putin|WHO|近平",
+                                       "(Xi|Putin)\\b",
+                                       "tax[iy]s?",
+                                       "(er)?dogan",
+                                       "Stra(ß|ss)e",
+                                       "met+oo",
+                                       "(?:put)+in",
+                                       "\\$TSLA",
+                                       "i[Pp]hone|lod{1,2}z",
+                                       "C\\+\\+|C#",
+                                       "(istanbul|who){0}a",
+                                       "(?i)kiss|xi",
+                                       "o.{0,9}brien",
+                                       "[^]a]b c",
+                                       "国.?家主" };
 
 static struct str pick_str(struct source *s, const char *const *list, uint32_t n)
 {
     return str_of(list[source_below(s, n)]);
 }
 #define PICK_STR(s, list) pick_str(s, list, sizeof(list) / sizeof *(list))
+
+/* A pattern from a word: some letters doubled, optional or bracketed. */
+static struct str random_pattern(struct source *s, struct arena *a, struct str word)
+{
+    static const char *const after[] = {
+        "", "", "", "", "", "?", "+", "{1,2}", "*?", "|"
+    };
+    char text[600];
+    size_t n = 0, open = 0;
+
+    for (size_t i = 0, len; i < word.n && i < 60; i += len) {
+        uint32_t cp = utf8_get(word.s + i, word.n - i, &len);
+        if (cp == UTF8_BAD || cp < 0x20)
+            continue;
+        if (source_below(s, 12) == 0)
+            n += (size_t)snprintf(text + n, sizeof text - n, "(%s",
+                                  open++ % 2 ? "" : "?:");
+        if (cp < 0x80 && strchr("\\^$.[]|()?*+{}/", (int)cp))
+            text[n++] = '\\';
+        memcpy(text + n, word.s + i, len);
+        n += len;
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s", PICK(s, after));
+        if (open && source_below(s, 3) == 0) {
+            open--;
+            n += (size_t)snprintf(text + n, sizeof text - n, ")%s", PICK(s, after));
+        }
+    }
+    while (open--)
+        text[n++] = ')';
+    char *copy = take(a, n + 1);
+    memcpy(copy, text, n);
+    return (struct str){ copy, n };
+}
 
 static struct rule_node *new_node(struct arena *a, enum rule_op op, size_t children)
 {
@@ -143,7 +201,8 @@ static struct rule_node *random_leaf(struct source *s, struct arena *a,
         n->text = PICK_STR(s, names);
     else if (kind == 0) {
         n->op = RULE_REGEX;
-        n->text = PICK_STR(s, regexes);
+        n->text = source_below(s, 2) ? PICK_STR(s, regexes)
+                                     : random_pattern(s, a, random_text(s, a, w, 1));
         n->number = source_below(s, 2);
         return n;
     } else
@@ -225,6 +284,13 @@ struct rule_node *random_rule(struct source *s, struct arena *a, const struct wo
 {
     if (source_below(s, 2))
         return random_node(s, a, w, 0);
+    if (source_below(s, 8) == 0) { /* found by a regex alone */
+        struct rule_node *regex = new_node(a, RULE_REGEX, 0);
+        regex->field = random_field(s, 0);
+        regex->text = random_pattern(s, a, random_text(s, a, w, 1 + source_below(s, 2)));
+        regex->number = source_below(s, 2);
+        return regex;
+    }
 
     struct rule_node *n =
         new_node(a, RULE_AND, 2 + source_below(s, 4)); /* the usual rule */

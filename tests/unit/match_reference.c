@@ -321,61 +321,88 @@ static void find_regex(const struct rule_node *n, const struct ref_text *t, size
     pcre2_code_free(code);
 }
 
+static int same_bytes(const char *a, const char *b, size_t n)
+{
+    return n == 0 || strncasecmp(a, b, n) == 0;
+}
+
+static struct str link_host(struct str link)
+{
+    const char *from = link.n ? memmem(link.s, link.n, "://", 3) : NULL;
+    const char *end = link.s + link.n, *p;
+
+    if (!from)
+        return (struct str){ link.s, 0 };
+    for (p = from += 3; p < end && !memchr("/?#\\", *p, 4); p++)
+        ;
+    end = p;
+    for (p = from; p < end; p++)
+        if (*p == '@')
+            from = p + 1;
+    for (p = from; p < end && (*from == '[' || *p != ':'); p++)
+        ;
+    while (p > from && p[-1] == '.')
+        p--;
+    return (struct str){ from, (size_t)(p - from) };
+}
+
 static void find_site(const struct rule_node *n, struct str link, size_t seg,
                       struct places *out)
 {
-    char want[300];
-    const char *host = link.n ? memmem(link.s, link.n, "://", 3) : NULL;
+    struct str host = link_host(link), want = str_trim(n->text);
 
-    if (!host || n->text.n >= sizeof want)
-        return;
-    host += 3;
-    size_t len = 0, left = link.n - (size_t)(host - link.s);
-    while (len < left && !strchr("/?#:\\", host[len]))
-        len++;
-    memcpy(want, n->text.s, n->text.n);
-    want[n->text.n] = '\0';
-    for (const char *p = host; p < host + len; p++) {
-        size_t rest = (size_t)(host + len - p);
-        if (p > host && p[-1] != '.')
+    for (; want.n && (*want.s == '.' || *want.s == '*'); want.n--)
+        want.s++;
+    while (want.n && want.s[want.n - 1] == '.')
+        want.n--;
+    for (size_t i = 0; want.n && i + want.n <= host.n; i++) {
+        if (i && host.s[i - 1] != '.')
             continue;
-        if (n->op == RULE_PREFIX ? rest < strlen(want) : rest != strlen(want))
-            continue;
-        if (strncasecmp(p, want, strlen(want)) == 0) {
-            add(out, (struct place){ seg, -1, -1, (uint32_t)(p - link.s),
-                                     (uint32_t)(p - link.s) + (uint32_t)rest });
+        if ((n->op == RULE_PREFIX || i + want.n == host.n) &&
+            same_bytes(host.s + i, want.s, want.n)) {
+            uint32_t at = (uint32_t)(host.s + i - link.s);
+            add(out, (struct place){ seg, -1, -1, at, at + (uint32_t)(host.n - i) });
             return;
         }
     }
 }
 
+static int is_hyphen(char c)
+{
+    return c == '-' || c == '_';
+}
+
 static void find_lang(const struct rule_node *n, struct str tag, size_t seg,
                       struct places *out)
 {
-    size_t len = n->text.n;
+    struct str want = str_trim(n->text);
 
-    if (len == 0 || tag.n < len || strncasecmp(tag.s, n->text.s, len) != 0)
+    if (want.n == 0 || tag.n < want.n)
         return;
-    if (n->op == RULE_PREFIX || tag.n == len || tag.s[len] == '-')
-        add(out, (struct place){ seg, -1, -1, 0, (uint32_t)len });
+    for (size_t i = 0; i < want.n; i++)
+        if (is_hyphen(want.s[i]) ? !is_hyphen(tag.s[i])
+                                 : !same_bytes(tag.s + i, want.s + i, 1))
+            return;
+    if (n->op == RULE_PREFIX || tag.n == want.n || is_hyphen(tag.s[want.n]))
+        add(out, (struct place){ seg, -1, -1, 0, (uint32_t)want.n });
 }
 
 static void find_name(const struct rule_node *n, const struct ref_text *name,
                       const struct ref_text *want, size_t seg, struct places *out)
 {
-    int prefix = n->op == RULE_PREFIX, fits = want->n > 0;
+    int prefix = n->op == RULE_PREFIX;
+    int fits = prefix ? name->n >= want->n : name->n == want->n;
 
-    if (n->exact) {
+    if (n->exact)
         fits =
             same_as_written(name->src.s, name->src.n, want->src.s, want->src.n, prefix);
-    } else {
-        fits = fits && (prefix ? name->n >= want->n : name->n == want->n);
-        for (size_t i = 0; fits && i < want->n; i++)
-            fits = prefix && i + 1 == want->n
-                       ? !strncmp(name->token[i].folded, want->token[i].folded,
-                                  strlen(want->token[i].folded))
-                       : !strcmp(name->token[i].folded, want->token[i].folded);
-    }
+    else if (want->n == 0)
+        fits = name->src.n && str_eq(name->src, want->src);
+    for (size_t i = 0; !n->exact && fits && i < want->n; i++)
+        fits = prefix && i + 1 == want->n
+                   ? !strncmp(name->token[i].folded, want->token[i].folded,
+                              strlen(want->token[i].folded))
+                   : !strcmp(name->token[i].folded, want->token[i].folded);
     if (fits)
         add(out, (struct place){ seg, -1, -1, 0, (uint32_t)name->src.n });
 }
