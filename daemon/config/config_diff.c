@@ -23,6 +23,7 @@ struct member {
     }
 static const struct member feed_members[] = {
     F("url", url, M_TEXT),
+    F("file", file, M_TEXT),
     F("group", group, M_TEXT),
     F("charset", charset, M_TEXT),
     F("user_agent", user_agent, M_TEXT),
@@ -74,6 +75,10 @@ static const struct member general_members[] = {
     G("host_connections", host_connections, M_INT),
     G("host_interval", host_interval_ms, M_INT64),
     G("keep_seen", keep_seen_s, M_INT64),
+    G("keep_alerts", keep_alerts_s, M_INT64),
+    G("give_up", give_up_s, M_INT64),
+    G("history", history_s, M_INT64),
+    G("history_size", history_bytes, M_INT64),
     G("dns_servers", dns_servers, M_TEXT),
     { 0 },
 };
@@ -147,14 +152,16 @@ static int same_member(const struct member *m, const void *a, const void *b, boo
 static int put_keys(struct buf *out, const struct member *members, const void *a,
                     const void *b)
 {
+    const char *last = NULL; /* a key may have two members, which stand side by side */
+
     for (const struct member *m = members; m->key; m++) {
         bool same = true;
         int r = same_member(m, a, b, &same);
 
         if (r < 0)
             return r;
-        if (!same)
-            (void)buf_printf(out, "%s%s", out->n ? ", " : "", m->key);
+        if (!same && (!last || strcmp(last, m->key) != 0))
+            (void)buf_printf(out, "%s%s", out->n ? ", " : "", last = m->key);
     }
     return out->error;
 }
