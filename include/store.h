@@ -93,6 +93,7 @@ enum store_move { /* who says that the feed lives elsewhere */
 
 #define STORE_TOLD_BROKEN 1 /* bits of store_feed.told: the user knows */
 #define STORE_TOLD_SILENT 2
+#define STORE_TOLD_CHURN 4 /* for ever: it is a property of the feed */
 
 /* The process that holds the store in `dir` for writing; 0 when none does, or none that
  * this process may know of. */

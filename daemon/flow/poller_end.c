@@ -392,7 +392,6 @@ static void learn_document(struct job *j, const struct feed_info *info,
                            const struct feed_parse_result *parsed)
 {
     struct store_feed *s = &j->feed->state;
-    const struct config *c = j->snap->config;
 
     s->ttl_s = info->ttl_s < INT32_MAX ? (int32_t)info->ttl_s : INT32_MAX;
     s->skip_hours = info->skip_hours;
@@ -401,8 +400,7 @@ static void learn_document(struct job *j, const struct feed_info *info,
         return;
     note_gap(j, parsed);
     pace_learn(s, &j->times, j->first_contact ? 0 : j->n_new, j->now_ms);
-    seen_window_prune(j->window, (int32_t)(j->now_ms / 1000 / DAY_S),
-                      (int32_t)(c->keep_seen_s / DAY_S));
+    job_prune(j, (int32_t)(j->now_ms / 1000 / DAY_S));
 }
 
 static void say_document(struct job *j, const struct fetch_result *r,

@@ -125,6 +125,9 @@ void job_flush(struct job *j);
 
 void job_free(struct job *j); /* NULL is fine */
 
+/* poller_identity.c: forget items that have long been absent, see what ids are worth. */
+void job_prune(struct job *j, int32_t day);
+
 /* What its new items said is not kept. */
 void job_forget_items(struct job *j);
 

@@ -22,3 +22,21 @@ bench-store: $(B)/tests/bench_store
 
 # test_dispatch brings a kind of sink of its own.
 $(B)/tests/test_dispatch: OWNLD += -Wl,--wrap=sink_type_find
+
+# What is preloaded into the program: another calendar, faults.
+$(B)/tests/%.so: tests/tools/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -fPIC -shared -o $@ $< -ldl
+
+# The recorded histories, served to the program by a loopback origin in simulated time.
+check-recorded: $(B)/feedwatch $(B)/tests/fake_clock.so
+	@$(PYTHON) tests/recorded.py $(B) $(RECORDED)
+.PHONY: check-recorded
+
+# The long forms of the rows D1-D10 and X11-X12 of the fault table; the short ones are part of
+# make e2e.  About half an hour; one row: make torture-store T=test_durable.D1
+torture-store: $(B)/feedwatch $(B)/tests/faults.so $(B)/tests/fake_clock.so
+	@FEEDWATCH_FULL=1 $(MAKE) --no-print-directory e2e T='$(or $(T),test_durable)'
+e2e: $(B)/tests/faults.so $(B)/tests/fake_clock.so
+.PHONY: torture-store
