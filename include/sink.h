@@ -110,7 +110,8 @@ int sink_log_new(struct sink **out, const char *name, const char *path,
 /* Desktop notifications by libnotify, from a thread of its own: a server that hangs or is
  * absent stalls nobody.  It is tried again until one answers; alerts that wait longer
  * than ten minutes are only counted, in the next bubble.  More alerts than may pop up
- * (five at once, then one in ten seconds) share one bubble with a list. */
+ * (five at once, then one in ten seconds) share one bubble with a list.  Its buttons open
+ * the link, and keep a watch from this desktop for an hour. */
 int sink_desktop_open(struct sink **out, const struct sink_options *o, struct buf *why);
 
 /* Is there a session bus to talk to? */

@@ -5,7 +5,7 @@
 
 static const struct sink_type types[] = {
     { "log", " path format ", " path ", NULL, sink_log_open },
-    { "desktop", " ", " ", NULL, sink_desktop_open },
+    { "desktop", " per_minute ", " ", NULL, sink_desktop_open },
     { "journal", " ", " ", NULL, sink_journal_open },
     { "atom", " path title url entries ", " path ", NULL, sink_atom_open },
     { "command", " command timeout parallel per_minute ", " command ", sink_command_check,

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "clock.h"
 #include "sink_desktop_impl.h"
+#include "sink_worker.h"
 
 #define QUEUE_MAX 64
 
@@ -32,10 +33,10 @@ struct desktop {
     size_t queued;
     bool full; /* deliver() had to refuse some */
     bool stop, ended;
-    int64_t delivered; /* -1: none yet */
-    char trouble[200]; /* "": none */
-    unsigned refs;     /* the outside and the thread: a thread that hangs at the end keeps
-                          its memory */
+    int64_t delivered, digested; /* -1: none yet */
+    char trouble[200];           /* "": none */
+    unsigned refs; /* the outside and the thread: a thread that hangs at the end keeps
+                      its memory */
 };
 
 /* What only the thread knows. */
@@ -43,8 +44,10 @@ struct worker {
     struct desktop *d;
     struct notifier *notifier;
     struct pile pile;
-    int64_t tokens_ms; /* bubbles that may be shown now, in units of refill_ms */
-    int64_t filled_ms; /* when that was */
+    struct held *digests; /* that wait */
+    int64_t muted_seq;    /* the newest alert that was not to be shown */
+    int64_t tokens_ms;    /* bubbles that may be shown now, in units of refill_ms */
+    int64_t filled_ms;    /* when that was */
     int64_t retry_at_ms;
     unsigned failures; /* in a row */
 };
@@ -83,7 +86,7 @@ static void drop_ref(struct desktop *d)
         return;
     for (struct held *h = d->first, *next; h; h = next) {
         next = h->next;
-        free(h);
+        held_free(h);
     }
     close(d->wake_fd);
     close(d->event_fd);
@@ -94,6 +97,36 @@ static void drop_ref(struct desktop *d)
 }
 
 /* ---- the thread */
+
+static void report(struct desktop *d, int64_t delivered, const char *trouble);
+
+/* Put what was queued where it waits for its bubble. */
+static void sort(struct worker *w, struct held *h)
+{
+    if (h->digest) {
+        struct held **last = &w->digests;
+        while (*last)
+            last = &(*last)->next;
+        *last = h;
+    } else if (h->amend) {
+        for (size_t i = 0; i < w->pile.n; i++)
+            if (strcmp(w->pile.held[i]->alert.id, h->alert.id) == 0) {
+                h->alert.seq = w->pile.held[i]->alert.seq;
+                h->since_ms = w->pile.held[i]->since_ms;
+                held_free(w->pile.held[i]);
+                w->pile.held[i] = h;
+                return;
+            }
+        notifier_amend(w->notifier, h);
+        held_free(h);
+    } else if (notifier_muted(w->notifier, h->alert.watch)) {
+        w->pile.muted++;
+        w->muted_seq = h->alert.seq;
+        held_free(h);
+    } else {
+        pile_add(&w->pile, h);
+    }
+}
 
 /* Move what is queued to the pile.  False: it is time to end. */
 static bool take_queue(struct worker *w)
@@ -112,8 +145,12 @@ static bool take_queue(struct worker *w)
     while (h) {
         struct held *next = h->next;
         h->next = NULL;
-        pile_add(&w->pile, h);
+        sort(w, h);
         h = next;
+    }
+    if (w->pile.n == 0 && w->muted_seq > w->pile.last_seq) {
+        w->pile.last_seq = w->muted_seq;
+        report(d, w->muted_seq, "");
     }
     if (room)
         poke(d->event_fd);
@@ -145,7 +182,7 @@ static void refill(struct worker *w, int64_t now)
 /* The first alert of the pile as a pile of its own. */
 static struct pile split_first(struct pile *p)
 {
-    struct pile one = { .missed = p->missed };
+    struct pile one = { .missed = p->missed, .muted = p->muted };
 
     pile_add(&one, p->held[0]);
     return one;
@@ -158,15 +195,17 @@ static void shown(struct worker *w, bool single)
 
     w->failures = 0;
     w->tokens_ms -= w->d->limits.refill_ms;
-    p->missed = 0;
+    p->missed = p->muted = 0;
     if (single) {
         seq = p->held[0]->alert.seq;
-        free(p->held[0]);
+        held_free(p->held[0]);
         p->n--;
         memmove(p->held, p->held + 1, p->n * sizeof p->held[0]);
     } else {
         pile_clear(p);
     }
+    if (p->n == 0 && seq < w->muted_seq)
+        seq = w->muted_seq;
     report(w->d, seq, "");
 }
 
@@ -187,6 +226,41 @@ static void failed(struct worker *w, int64_t now, const char *why)
     report(w->d, p->last_seq, why);
 }
 
+static void report_digest(struct desktop *d, int64_t digested)
+{
+    pthread_mutex_lock(&d->lock);
+    d->digested = digested;
+    d->trouble[0] = '\0';
+    pthread_mutex_unlock(&d->lock);
+    poke(d->event_fd);
+}
+
+static void show_digest(struct worker *w)
+{
+    struct held *h = w->digests;
+    int64_t now = clock_mono_ms();
+    struct buf why;
+
+    buf_init(&why, 180);
+    int r = notifier_show_digest(w->notifier, h->digest, &why);
+    if (r < 0) {
+        int64_t wait = w->d->limits.retry_min_ms << (w->failures < 16 ? w->failures : 16);
+        w->failures++;
+        w->retry_at_ms =
+            now + (wait < w->d->limits.retry_max_ms ? wait : w->d->limits.retry_max_ms);
+        report(w->d, -1, why.s ? why.s : "out of memory");
+    } else {
+        w->failures = 0;
+        w->tokens_ms -= w->d->limits.refill_ms;
+    }
+    buf_free(&why);
+    if (r < 0 && now - h->since_ms < w->d->limits.give_up_ms)
+        return;
+    w->digests = h->next;
+    report_digest(w->d, h->digest->seq);
+    held_free(h);
+}
+
 /* Show what may be shown now.  How long to wait for more, in ms; below 0: until woken. */
 static int64_t work(struct worker *w)
 {
@@ -196,12 +270,16 @@ static int64_t work(struct worker *w)
     struct buf why;
 
     refill(w, now);
-    if (p->n == 0)
+    if (p->n == 0 && !w->digests)
         return -1;
     if (now < w->retry_at_ms)
         return w->retry_at_ms - now;
     if (w->tokens_ms < l->refill_ms)
         return l->refill_ms - w->tokens_ms;
+    if (p->n == 0) {
+        show_digest(w);
+        return 0;
+    }
     /* Each its own bubble as long as there are enough of them for all that waits. */
     bool single = !p->more && (int64_t)p->n <= w->tokens_ms / l->refill_ms;
     struct pile one = single ? split_first(p) : *p;
@@ -232,6 +310,10 @@ static void run(struct desktop *d)
         }
     }
     pile_clear(&w.pile);
+    for (struct held *h = w.digests, *next; h; h = next) {
+        next = h->next;
+        held_free(h);
+    }
     notifier_free(w.notifier);
 }
 
@@ -281,6 +363,60 @@ static int desktop_deliver(struct sink *sink, const struct alert *const *alerts,
         return r;
     }
     return (int)i;
+}
+
+/* Queue one thing, if there is room; takes `h` then. */
+static bool queue_one(struct desktop *d, struct held *h)
+{
+    pthread_mutex_lock(&d->lock);
+    bool room = d->queued < QUEUE_MAX;
+    if (room) {
+        *d->last = h;
+        d->last = &h->next;
+        d->queued++;
+    } else {
+        d->full = true;
+    }
+    pthread_mutex_unlock(&d->lock);
+    if (room)
+        poke(d->wake_fd);
+    return room;
+}
+
+static void desktop_amend(struct sink *sink, const struct alert *a)
+{
+    struct held *h = held_new(a, clock_mono_ms());
+
+    if (h)
+        h->amend = true;
+    if (h && !queue_one(self(sink), h))
+        held_free(h);
+}
+
+static int desktop_digest(struct sink *sink, const struct digest *digest, struct buf *why)
+{
+    static const struct alert none;
+    struct held *h = held_new(&none, clock_mono_ms());
+
+    if (!h || !(h->digest = digest_copy(digest))) {
+        held_free(h);
+        buf_puts(why, "out of memory");
+        return -ENOMEM;
+    }
+    bool taken = queue_one(self(sink), h);
+    if (!taken)
+        held_free(h);
+    return taken;
+}
+
+static int64_t desktop_digested(struct sink *sink)
+{
+    struct desktop *d = self(sink);
+
+    pthread_mutex_lock(&d->lock);
+    int64_t seq = d->digested;
+    pthread_mutex_unlock(&d->lock);
+    return seq;
 }
 
 static int64_t desktop_delivered(struct sink *sink)
@@ -350,6 +486,9 @@ static const struct sink_ops desktop_ops = {
     .delivered = desktop_delivered,
     .fd = desktop_fd,
     .trouble = desktop_trouble,
+    .amend = desktop_amend,
+    .digest = desktop_digest,
+    .digested = desktop_digested,
     .reopen = desktop_reopen,
     .free = desktop_free,
 };
@@ -390,7 +529,7 @@ static struct desktop *desktop_alloc(const char *name, const struct desktop_limi
     d->sink = (struct sink){ &desktop_ops, d->name };
     d->limits = *l;
     d->last = &d->first;
-    d->delivered = -1;
+    d->delivered = d->digested = -1;
     d->refs = 2;
     pthread_mutex_init(&d->lock, NULL);
     pthread_condattr_init(&attr);
@@ -420,8 +559,12 @@ int sink_desktop_new_with(struct sink **out, const char *name,
 
 int sink_desktop_open(struct sink **out, const struct sink_options *o, struct buf *why)
 {
-    static const struct desktop_limits limits = DESKTOP_LIMITS;
+    struct desktop_limits limits = DESKTOP_LIMITS;
 
+    if (o->per_minute) {
+        limits.burst = o->per_minute;
+        limits.refill_ms = 60000 / o->per_minute;
+    }
     return sink_desktop_new_with(out, o->name, &limits, why);
 }
 

@@ -19,7 +19,8 @@ struct notifier {
     char owner[64];       /* the server's address on the bus; "": none */
     bool woken, appeared; /* why notifier_wait() ends */
     bool known;           /* what the server can do has been asked */
-    bool markup;
+    bool markup, actions;
+    struct open_bubbles *open;
     int ping_ms;
     struct bubble bubble;
 };
@@ -40,6 +41,11 @@ int notifier_new(struct notifier **out, int wake_fd, int ping_ms)
 
     if (!n)
         return -ENOMEM;
+    n->open = open_bubbles_new();
+    if (!n->open) {
+        free(n);
+        return -ENOMEM;
+    }
     n->ping_ms = ping_ms;
     buf_init(&n->bubble.summary, 8192);
     buf_init(&n->bubble.body, 32768);
@@ -60,6 +66,7 @@ static void disconnect(struct notifier *n)
     if (n->watch)
         g_bus_unwatch_name(n->watch);
     n->watch = 0;
+    open_bubbles_drop(n->open);
     if (notify_is_initted())
         notify_uninit();
     g_clear_object(&n->bus);
@@ -72,6 +79,7 @@ void notifier_free(struct notifier *n)
     disconnect(n);
     while (g_main_context_iteration(n->context, FALSE))
         ; /* let what was cancelled end */
+    open_bubbles_free(n->open);
     g_source_destroy(n->wake);
     g_source_unref(n->wake);
     g_main_context_pop_thread_default(n->context);
@@ -99,6 +107,8 @@ static void on_appeared(GDBusConnection *bus, const gchar *name, const gchar *ow
     (void)name;
     if (strcmp(owner, n->owner) == 0)
         return;
+    if (n->owner[0]) /* else this is the one that the first bubbles went to */
+        open_bubbles_drop(n->open);
     snprintf(n->owner, sizeof n->owner, "%s", owner);
     n->appeared = true;
     n->known = false; /* another server may know other things */
@@ -112,6 +122,7 @@ static void on_vanished(GDBusConnection *bus, const gchar *name, gpointer data)
     (void)name;
     n->known = false;
     n->owner[0] = '\0';
+    open_bubbles_drop(n->open);
 }
 
 static int connect_bus(struct notifier *n, struct buf *why)
@@ -151,10 +162,12 @@ static int ask_server(struct notifier *n, struct buf *why)
         G_VARIANT_TYPE("(as)"), G_DBUS_CALL_FLAGS_NONE, n->ping_ms, NULL, &error);
     if (!answer)
         return fail(why, "notification server", error, -EHOSTUNREACH);
-    n->markup = false;
+    n->markup = n->actions = false;
     g_variant_get(answer, "(as)", &list);
-    while (g_variant_iter_loop(list, "&s", &word))
+    while (g_variant_iter_loop(list, "&s", &word)) {
         n->markup |= strcmp(word, "body-markup") == 0;
+        n->actions |= strcmp(word, "actions") == 0;
+    }
     g_variant_iter_free(list);
     g_variant_unref(answer);
     n->known = true;
@@ -174,32 +187,86 @@ static NotifyUrgency urgency_of(enum alert_priority p)
     return NOTIFY_URGENCY_NORMAL;
 }
 
-int notifier_show(struct notifier *n, const struct pile *p, struct buf *why)
+/* Have a server that answers. */
+static int ready(struct notifier *n, struct buf *why)
 {
-    GError *error = NULL;
     int r = connect_bus(n, why);
 
     if (r == 0)
         r = ask_server(n, why);
+    if (r == 0 && !notify_is_initted() && !notify_init("feedwatch"))
+        r = fail(why, "libnotify", NULL, -EIO);
+    return r;
+}
+
+static NotifyNotification *new_note(struct notifier *n, enum alert_priority priority)
+{
+    NotifyNotification *note = notify_notification_new(
+        n->bubble.summary.s, n->bubble.body.s, "application-rss+xml");
+
+    notify_notification_set_urgency(note, urgency_of(priority));
+    notify_notification_set_category(note, "x-feedwatch.alert");
+    notify_notification_set_hint(note, "desktop-entry",
+                                 g_variant_new_string("feedwatch"));
+    return note;
+}
+
+/* Show it, or take its reference back. */
+static int show(struct notifier *n, NotifyNotification *note, struct buf *why)
+{
+    GError *error = NULL;
+    int r = 0;
+
+    if (!notify_notification_show(note, &error)) {
+        r = fail(why, "notification server", error, -EHOSTUNREACH);
+        disconnect(n); /* begin anew: whatever it was */
+    }
+    g_object_unref(note);
+    return r;
+}
+
+int notifier_show(struct notifier *n, const struct pile *p, struct buf *why)
+{
+    int r = ready(n, why);
+
     if (r == 0)
         r = bubble_write(&n->bubble, p, n->markup);
     if (r < 0)
         return r;
-    if (!notify_is_initted() && !notify_init("feedwatch"))
-        return fail(why, "libnotify", NULL, -EIO);
-    NotifyNotification *note = notify_notification_new(
-        n->bubble.summary.s, n->bubble.body.s, "application-rss+xml");
-    notify_notification_set_urgency(note, urgency_of(p->priority));
-    notify_notification_set_category(note, "x-feedwatch.alert");
-    notify_notification_set_hint(note, "desktop-entry",
-                                 g_variant_new_string("feedwatch"));
-    bool shown = notify_notification_show(note, &error);
-    g_object_unref(note);
-    if (!shown) {
-        r = fail(why, "notification server", error, -EHOSTUNREACH);
-        disconnect(n); /* begin anew: whatever it was */
-    }
-    return r;
+    NotifyNotification *note = new_note(n, p->priority);
+    if (p->n == 1 && !p->more)
+        open_bubbles_add(n->open, note, &p->held[0]->alert, n->actions, n->bus);
+    return show(n, note, why);
+}
+
+int notifier_show_digest(struct notifier *n, const struct digest *d, struct buf *why)
+{
+    int r = ready(n, why);
+
+    if (r == 0)
+        r = bubble_write_digest(&n->bubble, d, n->markup);
+    return r < 0 ? r : show(n, new_note(n, d->priority), why);
+}
+
+void notifier_amend(struct notifier *n, const struct held *h)
+{
+    NotifyNotification *note = open_bubbles_find(n->open, h->alert.id);
+    struct held *list = (struct held *)(uintptr_t)h;
+    struct pile one = { .held = { list }, .n = 1 };
+    struct buf why;
+
+    if (!note || bubble_write(&n->bubble, &one, n->markup) < 0)
+        return;
+    buf_init(&why, 200);
+    notify_notification_update(note, n->bubble.summary.s, n->bubble.body.s,
+                               "application-rss+xml");
+    (void)show(n, g_object_ref(note), &why);
+    buf_free(&why);
+}
+
+bool notifier_muted(struct notifier *n, struct str watch)
+{
+    return open_bubbles_muted(n->open, watch);
 }
 
 static gboolean on_time(gpointer data)

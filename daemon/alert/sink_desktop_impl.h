@@ -32,19 +32,23 @@ int sink_desktop_new_with(struct sink **out, const char *name,
 struct held { /* a copy of an alert, its strings behind it in one piece */
     struct alert alert;
     struct held *next;
-    int64_t since_ms; /* when it was handed over */
+    int64_t since_ms;      /* when it was handed over */
+    bool amend;            /* was shown before: its sources are news */
+    struct digest *digest; /* owned; set: this instead of the alert */
 };
 struct held *held_new(const struct alert *a, int64_t now_ms); /* NULL: out of memory */
+void held_free(struct held *h);                               /* NULL is fine */
 
 struct pile {                          /* alerts that wait for one bubble */
     struct held *held[DESKTOP_LISTED]; /* the first ones, owned */
     size_t n, more;                    /* `more`: only counted */
     size_t missed;                     /* were given up before these */
+    size_t muted;                      /* were not to be shown */
     int64_t last_seq, since_ms;        /* of the newest and of the oldest */
     enum alert_priority priority;      /* the highest */
 };
 void pile_add(struct pile *p, struct held *h); /* takes h */
-void pile_clear(struct pile *p);               /* keeps `missed` */
+void pile_clear(struct pile *p);               /* keeps `missed` and `muted` */
 
 struct bubble {
     struct buf summary, body;
@@ -52,6 +56,23 @@ struct bubble {
 /* Write the bubble of a whole pile: one alert in full, or a list.  `markup`: the server
  * reads it in bodies.  0 or -ENOMEM. */
 int bubble_write(struct bubble *b, const struct pile *p, bool markup);
+int bubble_write_digest(struct bubble *b, const struct digest *d, bool markup);
+
+/* ---- bubbles that are on the screen, and their buttons; for the thread only */
+
+struct open_bubbles;
+typedef struct _NotifyNotification NotifyNotification;
+struct open_bubbles *open_bubbles_new(void); /* NULL: out of memory */
+void open_bubbles_free(struct open_bubbles *o);
+void open_bubbles_drop(struct open_bubbles *o); /* all: the server has gone */
+
+/* Give the bubble of one alert its buttons (before it is shown), and remember it until it
+ * is closed.  `bus` is a GDBusConnection.  Takes no reference when it fails. */
+void open_bubbles_add(struct open_bubbles *o, NotifyNotification *note,
+                      const struct alert *a, bool actions, void *bus);
+/* The one that shows the alert of this id, or NULL. */
+NotifyNotification *open_bubbles_find(struct open_bubbles *o, const char *id);
+bool open_bubbles_muted(struct open_bubbles *o, struct str watch);
 
 /* ---- the thread's side of libnotify; for that thread only */
 
@@ -63,6 +84,13 @@ void notifier_free(struct notifier *n);
 /* Show one bubble; waits for the server, which may take half a minute.  0, or -errno with
  * one line in `why`. */
 int notifier_show(struct notifier *n, const struct pile *p, struct buf *why);
+int notifier_show_digest(struct notifier *n, const struct digest *d, struct buf *why);
+
+/* Put the sources of an alert into its bubble, if that is still to be seen. */
+void notifier_amend(struct notifier *n, const struct held *h);
+
+/* Was this watch muted from a bubble? */
+bool notifier_muted(struct notifier *n, struct str watch);
 
 /* Wait for `ms` (below 0: for ever), wake_fd, or a server that appears.  True for the
  * last. */

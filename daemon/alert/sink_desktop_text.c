@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sink_text.h"
+#include "sink_worker.h"
 #include "url.h"
 #include "utf8.h"
 
@@ -14,8 +16,8 @@
 
 struct held *held_new(const struct alert *a, int64_t now_ms)
 {
-    const struct str *from[] = { &a->watch, &a->feed,    &a->title,
-                                 &a->link,  &a->snippet, &a->matched };
+    const struct str *from[] = { &a->watch,   &a->feed,    &a->title, &a->link,
+                                 &a->snippet, &a->matched, &a->spans, &a->sources };
     size_t n = 0;
 
     for (size_t i = 0; i < sizeof from / sizeof from[0]; i++)
@@ -28,7 +30,8 @@ struct held *held_new(const struct alert *a, int64_t now_ms)
     for (unsigned i = 0; (none = alert_text(&h->alert, i)); i++)
         *none = (struct str){ 0 };
     struct str *to[] = { &h->alert.watch, &h->alert.feed,    &h->alert.title,
-                         &h->alert.link,  &h->alert.snippet, &h->alert.matched };
+                         &h->alert.link,  &h->alert.snippet, &h->alert.matched,
+                         &h->alert.spans, &h->alert.sources };
     char *p = (char *)(h + 1);
     for (size_t i = 0; i < sizeof from / sizeof from[0]; i++) {
         *to[i] = (struct str){ p, utf8_cut(from[i]->s, from[i]->n, HELD_BYTES) };
@@ -37,6 +40,14 @@ struct held *held_new(const struct alert *a, int64_t now_ms)
         p += to[i]->n;
     }
     return h;
+}
+
+void held_free(struct held *h)
+{
+    if (!h)
+        return;
+    digest_copy_free(h->digest);
+    free(h);
 }
 
 void pile_add(struct pile *p, struct held *h)
@@ -53,103 +64,20 @@ void pile_add(struct pile *p, struct held *h)
         p->held[p->n++] = h;
     } else {
         p->more++;
-        free(h);
+        held_free(h);
     }
 }
 
 void pile_clear(struct pile *p)
 {
     for (size_t i = 0; i < p->n; i++)
-        free(p->held[i]);
+        held_free(p->held[i]);
     p->n = p->more = 0;
 }
 
-/* Append one character as markup. */
-static void put_escaped(struct buf *out, const char *s, size_t n)
-{
-    switch (n == 1 ? *s : 0) {
-    case '&':
-        buf_puts(out, "&amp;");
-        return;
-    case '<':
-        buf_puts(out, "&lt;");
-        return;
-    case '>':
-        buf_puts(out, "&gt;");
-        return;
-    case '"':
-        buf_puts(out, "&quot;");
-        return;
-    case '\'':
-        buf_puts(out, "&#39;");
-        return;
-    default:
-        buf_put(out, s, n);
-    }
-}
-
-/* Append `s` as safe text of one line, as markup if the server reads that. */
 static void put_text(struct buf *out, struct str s, size_t max_chars, bool markup)
 {
-    struct buf safe;
-
-    buf_init(&safe, 16 * HELD_BYTES);
-    if (alert_put_safe(&safe, s, max_chars) == -ENOMEM)
-        out->error = -ENOMEM;
-    if (!markup) {
-        buf_put(out, safe.s, safe.n);
-    } else {
-        for (size_t i = 0, len; i < safe.n; i += len) {
-            (void)utf8_get(safe.s + i, safe.n - i, &len);
-            put_escaped(out, safe.s + i, len);
-        }
-    }
-    buf_free(&safe);
-}
-
-/* How long the matched word is that stands at `s`: 0 when none does. */
-static size_t match_at(struct str matched, const char *s, size_t n)
-{
-    size_t best = 0;
-
-    while (matched.n) {
-        const char *nl = memchr(matched.s, '\n', matched.n);
-        size_t len = nl ? (size_t)(nl - matched.s) : matched.n, skip = len + (nl != NULL);
-
-        if (len > best && len <= n && memcmp(s, matched.s, len) == 0)
-            best = len;
-        matched = (struct str){ matched.s + skip, matched.n - skip };
-    }
-    return best;
-}
-
-static bool word_byte(char c)
-{
-    return (unsigned char)c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-           (c >= 'A' && c <= 'Z');
-}
-
-/* The snippet, its matched words in bold where the server reads markup. */
-static void put_snippet(struct buf *out, const struct alert *a, bool markup)
-{
-    struct str s = a->snippet, word;
-    size_t plain = 0;
-
-    for (size_t i = 0; markup && i < s.n; i++) {
-        size_t n = i == 0 || !word_byte(s.s[i - 1]) || (unsigned char)s.s[i] >= 0x80
-                       ? match_at(a->matched, s.s + i, s.n - i)
-                       : 0;
-        if (n == 0)
-            continue;
-        put_text(out, (struct str){ s.s + plain, i - plain }, BODY_CHARS, true);
-        word = (struct str){ s.s + i, n };
-        buf_puts(out, "<b>");
-        put_text(out, word, BODY_CHARS, true);
-        buf_puts(out, "</b>");
-        plain = i + n;
-        i = plain - 1;
-    }
-    put_text(out, (struct str){ s.s + plain, s.n - plain }, BODY_CHARS, markup);
+    text_put(out, s, max_chars, markup ? MARKUP_HTML : MARKUP_NONE);
 }
 
 static struct str title_of(const struct alert *a)
@@ -157,15 +85,30 @@ static struct str title_of(const struct alert *a)
     return a->title.n ? a->title : a->link.n ? a->link : STR("(no title)");
 }
 
+/* ", guardian, dw": other feeds that have the story. */
+static void put_sources(struct buf *out, const struct alert *a, bool markup)
+{
+    struct str sources = a->sources;
+    struct alert_source source;
+
+    while (alert_source_next(&sources, &source)) {
+        buf_puts(out, ", ");
+        put_text(out, source.feed, 40, markup);
+    }
+}
+
 static void write_one(struct bubble *b, const struct alert *a, bool markup)
 {
+    if (a->update)
+        buf_puts(&b->summary, "Update: ");
     put_text(&b->summary, title_of(a), TITLE_CHARS, false);
     put_text(&b->body, a->watch, LIST_CHARS, markup);
     buf_puts(&b->body, " \xC2\xB7 "); /* middle dot */
     put_text(&b->body, a->feed, LIST_CHARS, markup);
+    put_sources(&b->body, a, markup);
     if (a->snippet.n) {
         buf_putc(&b->body, '\n');
-        put_snippet(&b->body, a, markup);
+        text_bold(&b->body, a, true, BODY_CHARS, markup ? MARKUP_HTML : MARKUP_NONE);
     }
     if (url_is_web(a->link)) {
         buf_putc(&b->body, '\n');
@@ -221,5 +164,33 @@ int bubble_write(struct bubble *b, const struct pile *p, bool markup)
             "\n%zu earlier alerts are only in the alert log: no notifications could "
             "be shown",
             p->missed);
+    if (p->muted)
+        buf_printf(&b->body, "\n%zu alerts of muted watches are only in the alert log",
+                   p->muted);
+    return b->summary.error ? b->summary.error : b->body.error;
+}
+
+int bubble_write_digest(struct bubble *b, const struct digest *d, bool markup)
+{
+    struct buf text;
+
+    buf_init(&text, 65536);
+    buf_clear(&b->summary);
+    buf_clear(&b->body);
+    (void)digest_title(&text, d);
+    put_text(&b->summary, buf_str(&text), TITLE_CHARS, false);
+    for (size_t i = 0; i < d->n && i < DESKTOP_LISTED; i++) {
+        const struct alert *a = d->alerts[i];
+
+        buf_puts(&b->body, i ? "\n\xE2\x80\xA2 " : "\xE2\x80\xA2 "); /* bullet */
+        put_text(&b->body, title_of(a), LIST_CHARS, markup);
+        buf_puts(&b->body, " (");
+        put_text(&b->body, a->feed, 40, markup);
+        buf_putc(&b->body, ')');
+    }
+    if (d->count > DESKTOP_LISTED)
+        buf_printf(&b->body, "\n\xE2\x80\xA6 and %lld more in the alert log",
+                   (long long)d->count - DESKTOP_LISTED);
+    buf_free(&text);
     return b->summary.error ? b->summary.error : b->body.error;
 }

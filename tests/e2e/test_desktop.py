@@ -75,6 +75,39 @@ class Desktop(bench.Test):
         self.assertIsNone(self.dunst.poll())
         daemon.stop()
 
+    def test_buttons_and_bold_words_and_a_list(self):
+        """With a real daemon: "Open" runs the browser with the link and nothing else."""
+        self.show()
+        calls, opened = (os.path.join(self.folder, name) for name in ("calls", "opened"))
+        self.bus.record(calls)
+        browser = os.path.join(self.folder, "xdg-open")
+        with open(browser, "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\nprintf "%s\\n" "$#" "$@" >{opened}.new\n'
+                       f'mv {opened}.new {opened}\n')
+        os.chmod(browser, 0o755)
+        daemon = self.on_bus("yes", PATH=self.folder + ":" + os.environ["PATH"]).start()
+        self.learnt(self.feed)
+        link = "http://127.0.0.1/1?a=1&b=$(id);x"
+        self.feed.publish(Item("Summit in Beijing", link=link,
+                               summary="Later on Putin & Xi <i>met</i> again, says Xi"))
+        wait(lambda: notifications(calls), 10, "a Notify call")
+        _, body = notifications(calls)[0]
+        self.assertIn("<b>Putin</b> &amp; <b>Xi</b> met again, says", body)
+        time.sleep(0.3)
+        self.screen.save(os.path.join(bench.LOGS, "desktop-bold.png"))
+        self.bus.run("dunstctl", "action", "0").wait()
+        wait(lambda: os.path.exists(opened), 10, "the browser")
+        with open(opened, encoding="utf-8") as file:
+            self.assertEqual(file.read(), f"1\n{link}\n")
+        for number in range(12):
+            self.feed.publish(Item(f"Putin and Xi, round {number} & <3"))
+        wait(lambda: len(daemon.alerts()) == 13, 10, "all alerts")
+        wait(lambda: any("12 alerts: summit" in s for s, _ in notifications(calls)), 15, "a list")
+        time.sleep(0.3)
+        self.screen.save(os.path.join(bench.LOGS, "desktop-list.png"))
+        self.assertIsNone(self.dunst.poll())
+        daemon.stop()
+
     def test_a_hung_notification_service_holds_up_nothing(self):
         self.bus.run("dbus-test-tool", "black-hole", "--name=org.freedesktop.Notifications")
         self.bus.wait_for("org.freedesktop.Notifications")

@@ -107,8 +107,11 @@ struct server {
     GCond changed;
     unsigned count; /* guarded by lock, as the rest */
     bool up;
-    char summary[64][300], body[64][3000];
+    char summary[64][300], body[64][3000], actions[64][300], hints[64][300];
     int urgency[64];
+    unsigned replaces[64];
+    char opened[300]; /* by the portal */
+    GDBusConnection *bus;
 };
 
 static const char interface_xml[] =
@@ -123,25 +126,48 @@ static const char interface_xml[] =
     "<arg type='a{sv}' direction='in'/><arg type='i' direction='in'/>"
     "<arg type='u' direction='out'/></method>"
     "<method name='CloseNotification'><arg type='u' direction='in'/></method>"
+    "<signal name='ActionInvoked'><arg type='u'/><arg type='s'/></signal>"
+    "<signal name='NotificationClosed'><arg type='u'/><arg type='u'/></signal>"
+    "</interface>"
+    "<interface name='org.freedesktop.portal.OpenURI'>"
+    "<method name='OpenURI'><arg type='s' direction='in'/><arg type='s' direction='in'/>"
+    "<arg type='a{sv}' direction='in'/><arg type='o' direction='out'/></method>"
     "</interface></node>";
 
 static guint32 record(struct server *s, GVariant *args)
 {
-    const char *summary, *body;
-    GVariant *hints;
+    const char *summary, *body, *icon, *word, *category = "", *entry = "";
+    char all[300] = "";
+    guint32 replaces;
+    GVariant *hints, *actions;
+    GVariantIter iter;
     guchar urgency = 99;
 
-    g_variant_get(args, "(&su&s&s&s@as@a{sv}i)", NULL, NULL, NULL, &summary, &body, NULL,
-                  &hints, NULL);
+    g_variant_get(args, "(&su&s&s&s@as@a{sv}i)", NULL, &replaces, &icon, &summary, &body,
+                  &actions, &hints, NULL);
     g_variant_lookup(hints, "urgency", "y", &urgency);
-    g_variant_unref(hints);
+    g_variant_lookup(hints, "category", "&s", &category);
+    g_variant_lookup(hints, "desktop-entry", "&s", &entry);
+    g_variant_iter_init(&iter, actions);
+    while (g_variant_iter_next(&iter, "&s", &word)) {
+        g_strlcat(all, word, sizeof all);
+        g_strlcat(all, "|", sizeof all);
+    }
     g_mutex_lock(&s->lock);
     if (s->count < 64) {
         snprintf(s->summary[s->count], sizeof s->summary[0], "%s", summary);
         snprintf(s->body[s->count], sizeof s->body[0], "%s", body);
+        snprintf(s->actions[s->count], sizeof s->actions[0], "%s", all);
+        snprintf(s->hints[s->count], sizeof s->hints[0], "%s|%s|%s", icon, category,
+                 entry);
         s->urgency[s->count] = urgency;
+        s->replaces[s->count] = replaces;
     }
+    g_variant_unref(hints);
+    g_variant_unref(actions);
     guint32 id = ++s->count;
+    if (replaces)
+        id = replaces;
     g_cond_broadcast(&s->changed);
     g_mutex_unlock(&s->lock);
     return id;
@@ -157,6 +183,16 @@ static void on_call(GDBusConnection *bus, const gchar *sender, const gchar *path
     (void)sender;
     (void)path;
     (void)interface;
+    if (strcmp(method, "OpenURI") == 0) {
+        const char *link;
+        g_variant_get(args, "(&s&s@a{sv})", NULL, &link, NULL);
+        g_mutex_lock(&s->lock);
+        snprintf(s->opened, sizeof s->opened, "%s", link);
+        g_cond_broadcast(&s->changed);
+        g_mutex_unlock(&s->lock);
+        g_dbus_method_invocation_return_value(call, g_variant_new("(o)", "/request"));
+        return;
+    }
     if (s->mute)
         return; /* the call stays open for ever */
     if (s->mute_show && strcmp(method, "Notify") == 0)
@@ -202,6 +238,11 @@ static gpointer serve(gpointer data)
     GDBusNodeInfo *node = g_dbus_node_info_new_for_xml(interface_xml, NULL);
     CHECK(g_dbus_connection_register_object(bus, "/org/freedesktop/Notifications",
                                             node->interfaces[0], &calls, s, NULL, NULL));
+    CHECK(g_dbus_connection_register_object(bus, "/org/freedesktop/portal/desktop",
+                                            node->interfaces[1], &calls, s, NULL, NULL));
+    s->bus = bus;
+    g_bus_own_name_on_connection(bus, "org.freedesktop.portal.Desktop", 0, NULL, NULL,
+                                 NULL, NULL);
     g_bus_own_name_on_connection(bus, "org.freedesktop.Notifications", 0, on_name, NULL,
                                  s, NULL);
     s->loop = g_main_loop_new(context, FALSE);
@@ -377,6 +418,165 @@ static void child_escapes_markup(void)
     stop_server(&s);
 }
 
+static const char *const all_caps[] = { "body", "body-markup", "actions", NULL };
+
+static void press(struct server *s, unsigned id, const char *action)
+{
+    CHECK(g_dbus_connection_emit_signal(s->bus, NULL, "/org/freedesktop/Notifications",
+                                        "org.freedesktop.Notifications", "ActionInvoked",
+                                        g_variant_new("(us)", id, action), NULL));
+}
+
+static bool opens(struct server *s, const char *link)
+{
+    gint64 until = g_get_monotonic_time() + 10 * G_TIME_SPAN_SECOND;
+    bool in_time = true;
+
+    g_mutex_lock(&s->lock);
+    while (strcmp(s->opened, link) != 0 && in_time)
+        in_time = g_cond_wait_until(&s->changed, &s->lock, until);
+    s->opened[0] = '\0';
+    g_mutex_unlock(&s->lock);
+    return in_time;
+}
+
+static void give(struct alert *a)
+{
+    const struct alert *list[] = { a };
+
+    CHECK(sink->ops->deliver(sink, list, 1, &why) == 1);
+}
+
+static void child_has_buttons(void)
+{
+    struct server s = { .caps = all_caps };
+    struct alert a = sample(1);
+
+    start_bus();
+    start_server(&s);
+    open_sink(&quick);
+    a.link = STR("https://example.org/?a=1&b=2");
+    give(&a);
+    CHECK(shows(&s, 1) && comes_to(1));
+    CHECK(strcmp(s.actions[0], "default|Open|open|Open|mute|Mute summit for 1 h|") == 0);
+    CHECK(strcmp(s.hints[0], "application-rss+xml|x-feedwatch.alert|feedwatch") == 0);
+    press(&s, 1, "default");
+    CHECK(opens(&s, "https://example.org/?a=1&b=2"));
+    press(&s, 1, "open");
+    CHECK(opens(&s, "https://example.org/?a=1&b=2"));
+    a.seq = 2;
+    a.link = STR("file:///etc/passwd"); /* not to be opened */
+    give(&a);
+    CHECK(shows(&s, 2));
+    CHECK(strcmp(s.actions[1], "mute|Mute summit for 1 h|") == 0);
+    close_sink(1000);
+    stop_server(&s);
+}
+
+static void child_mutes_a_watch(void)
+{
+    struct server s = { .caps = all_caps };
+    struct alert a = sample(1);
+    int64_t seq = 1;
+    unsigned shown = 0;
+
+    start_bus();
+    start_server(&s);
+    open_sink(&quick);
+    /* The press may arrive behind the next alerts: go on until one is not shown. */
+    for (; shown == s.count; seq++) {
+        CHECK(seq < 50);
+        a.seq = seq;
+        give(&a);
+        CHECK(comes_to(seq));
+        if (seq == 1)
+            press(&s, 1, "mute");
+        shown++;
+    }
+    a.watch = STR("energy");
+    a.seq = seq;
+    give(&a);
+    CHECK(shows(&s, shown) && comes_to(seq));
+    CHECK(
+        strstr(s.body[shown - 1], "1 alerts of muted watches are only in the alert log"));
+    close_sink(1000);
+    stop_server(&s);
+}
+
+static void child_amends_a_bubble(void)
+{
+    struct server s = { .caps = all_caps };
+    struct alert a = sample(1);
+
+    start_bus();
+    start_server(&s);
+    open_sink(&quick);
+    memcpy(a.id, "0123456789abcdef0123456789abcdef", 33);
+    give(&a);
+    CHECK(shows(&s, 1) && comes_to(1));
+    a.sources = STR("guardian\thttps://g.example/1\tThey met\t1\n");
+    sink->ops->amend(sink, &a);
+    CHECK(shows(&s, 2));
+    CHECK(s.replaces[0] == 0 && s.replaces[1] == 1);
+    CHECK(strstr(s.body[1], "summit \xC2\xB7 kyivpost, guardian\n"));
+    CHECK(strstr(s.actions[1], "open|Open|"));
+    memcpy(a.id, "ffffffffffffffffffffffffffffffff", 33); /* never shown */
+    sink->ops->amend(sink, &a);
+    a.seq = 2;
+    give(&a);
+    CHECK(shows(&s, 3) && comes_to(2));
+    CHECK(s.replaces[2] == 0);
+    close_sink(1000);
+    stop_server(&s);
+}
+
+static void child_marks_the_matched_places(void)
+{
+    struct server s = { .caps = all_caps };
+    struct alert a = sample(1);
+
+    start_bus();
+    start_server(&s);
+    open_sink(&quick);
+    a.snippet = STR("Xi & Xi <3 \xD0\x9F\xD1\x83");
+    a.matched = STR("Xi\n\xD0\x9F\xD1\x83\n");
+    a.spans = STR("t0+2 s5+2 s11+4 s90+9 "); /* the second Xi only; one beyond the end */
+    give(&a);
+    CHECK(shows(&s, 1));
+    CHECK(strstr(s.body[0], "\nXi &amp; <b>Xi</b> &lt;3 <b>\xD0\x9F\xD1\x83</b>\n"));
+    close_sink(1000);
+    stop_server(&s);
+}
+
+static void child_shows_a_digest(void)
+{
+    struct server s = { .caps = all_caps };
+    struct alert a = sample(1);
+    const struct alert *list[] = { &a, &a };
+    struct digest d = { .seq = 4,
+                        .count = 9,
+                        .watch = STR("summit"),
+                        .reason = STR("quiet\n"),
+                        .alerts = list,
+                        .n = 2,
+                        .priority = ALERT_LOW };
+
+    start_bus();
+    start_server(&s);
+    open_sink(&quick);
+    CHECK(sink->ops->digested(sink) == -1);
+    CHECK(sink->ops->digest(sink, &d, &why) == 1);
+    CHECK(shows(&s, 1));
+    CHECK(strstr(s.summary[0], "summit: 9 alerts"));
+    CHECK(strstr(s.body[0], "\xE2\x80\xA2 Xi, Putin Hold Video Call (kyivpost)\n"));
+    struct pollfd p = { sink->ops->fd(sink), POLLIN, 0 };
+    for (int i = 0; i < 100 && sink->ops->digested(sink) != 4; i++)
+        poll(&p, 1, 100);
+    CHECK(sink->ops->digested(sink) == 4);
+    close_sink(1000);
+    stop_server(&s);
+}
+
 static void child_folds_floods(void)
 {
     struct server s = { .caps = plain_caps };
@@ -530,6 +730,11 @@ static void in_child(void (*test)(void))
     }
 TEST(shows_alerts)
 TEST(escapes_markup)
+TEST(has_buttons)
+TEST(mutes_a_watch)
+TEST(amends_a_bubble)
+TEST(marks_the_matched_places)
+TEST(shows_a_digest)
 TEST(folds_floods)
 TEST(survives_a_hung_server)
 TEST(ends_while_the_server_hangs)
@@ -540,6 +745,11 @@ TEST(lives_without_a_bus)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(shows_alerts),
     cmocka_unit_test(escapes_markup),
+    cmocka_unit_test(has_buttons),
+    cmocka_unit_test(mutes_a_watch),
+    cmocka_unit_test(amends_a_bubble),
+    cmocka_unit_test(marks_the_matched_places),
+    cmocka_unit_test(shows_a_digest),
     cmocka_unit_test(folds_floods),
     cmocka_unit_test(survives_a_hung_server),
     cmocka_unit_test(ends_while_the_server_hangs),
