@@ -53,6 +53,7 @@ struct config_feed {
     int64_t max_bytes;
     bool allow_private;
     const struct config_access *access;
+    const char *const *sinks; /* for watches that name none; NULL: all */
     struct config_place place;
 };
 
@@ -72,7 +73,7 @@ struct config_watch {
     struct rule *rule; /* parsed; owned */
     const char *const
         *feeds; /* only these feeds or "group:NAME"; NULL-terminated; NULL: all */
-    const char *const *sinks; /* only these sinks; NULL: all */
+    const char *const *sinks; /* only these sinks; NULL: those of the feed */
     enum alert_priority priority;
     const struct config_noise *noise; /* shared by watches that say the same */
     const char *const *test_yes,

@@ -241,6 +241,7 @@ static const char *join_group(struct loader *l, const struct draft_feed *d)
 struct base {
     struct settings settings;
     const struct config_access *access;
+    const char *const *sinks; /* NULL: all */
 };
 
 /* A local file stands as a URL in the store and in reports; no URL leads there. */
@@ -253,6 +254,18 @@ static const char *file_url(struct loader *l, const char *path)
         snprintf(url, n, "file://%s", path);
     l->oom |= !url;
     return url;
+}
+
+typedef void check_word_fn(struct loader *, const struct entry *, struct str);
+static check_word_fn check_sink_word;
+static const char *const *build_list(struct loader *l, const struct entry *e,
+                                     check_word_fn *check);
+
+/* The sinks that are named here, else those that are inherited. */
+static const char *const *lay_sinks(struct loader *l, const struct settings *own,
+                                    const char *const *inherited)
+{
+    return own->sinks.text.n ? build_list(l, &own->sinks, check_sink_word) : inherited;
 }
 
 static void build_feed(struct loader *l, struct config_feed *f,
@@ -273,6 +286,7 @@ static void build_feed(struct loader *l, struct config_feed *f,
         base = &by_group[section->index];
     struct settings s = base->settings;
     f->access = base->access;
+    f->sinks = d->own ? lay_sinks(l, d->own, base->sinks) : base->sinks;
     if (d->own && lay_settings(l, &s, d->own))
         f->access = build_access(l, &s, base->access);
     f->interval_auto = s.interval_auto;
@@ -335,8 +349,10 @@ static void build_feeds(struct loader *l, struct config *c)
     }
     (void)lay_settings(l, &general.settings, &l->general.all);
     general.access = build_access(l, &general.settings, NULL);
+    general.sinks = lay_sinks(l, &l->general.all, NULL);
     for (size_t i = 0; i < l->groups.n; i++) {
         by_group[i] = general;
+        by_group[i].sinks = lay_sinks(l, &groups[i].own, general.sinks);
         if (lay_settings(l, &by_group[i].settings, &groups[i].own))
             by_group[i].access = build_access(l, &by_group[i].settings, general.access);
     }
@@ -410,8 +426,7 @@ static void check_sink_word(struct loader *l, const struct entry *e, struct str 
 
 /* A list value as an array of words, each checked; NULL when it is not written. */
 static const char *const *build_list(struct loader *l, const struct entry *e,
-                                     void (*check)(struct loader *, const struct entry *,
-                                                   struct str))
+                                     check_word_fn *check)
 {
     struct str rest = e->text, word;
     size_t n = 0;

@@ -114,6 +114,7 @@ static const struct key keys[] = {
     { "match", IN_WATCH, KEY_RULE, WATCH(match), 0, 0 },
     { "feeds", IN_WATCH, KEY_NAMES, WATCH(feeds), 0, 0 },
     { "sinks", IN_WATCH, KEY_NAMES, WATCH(sinks), 0, 0 },
+    { "sinks", IN_ALL, KEY_NAMES, SETTING(sinks), 0, 0 },
     { "priority", IN_WATCH, KEY_PRIORITY, WATCH(priority), 0, 0 },
     { "test_yes", IN_WATCH, KEY_LINES, WATCH(test_yes), 0, 0 },
     { "test_no", IN_WATCH, KEY_LINES, WATCH(test_no), 0, 0 },

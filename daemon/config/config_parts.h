@@ -86,6 +86,7 @@ struct settings { /* of a feed, a group or all: UNSET or NULL where not written 
     int64_t max_items, max_text, max_depth;
     int64_t broken_after_s, silent_after_s, full_fetch_s;
     const char *charset, *user_agent, *ca_file, *proxy;
+    struct entry sinks;                    /* names */
     struct entry headers;                  /* lines "Name: value" */
     struct entry basic_auth, bearer_token; /* where the secret is kept */
     int allow_private, follow_moves;

@@ -207,7 +207,8 @@ static int put_parts(struct buf *out, struct parts *p, const struct alert_cause 
     (void)buf_puts(out, ""); /* so that there is something to point to */
     put_words(out, in, c->spans, c->n_spans);
     p->end[PART_WORDS] = out->n;
-    for (const char *const *s = c->watch->sinks; s && *s; s++)
+    const char *const *sinks = c->watch->sinks ? c->watch->sinks : c->sinks;
+    for (const char *const *s = sinks; s && *s; s++)
         (void)buf_printf(out, "%s\n", *s);
     p->end[PART_SINKS] = out->n;
     put_spans(out, c->spans, c->n_spans, MATCH_TITLE, 0, title_bytes);

@@ -10,6 +10,7 @@
 struct alert_cause { /* what an alert is made of; all borrowed */
     const struct config_watch *watch;
     const char *feed;
+    const char *const *sinks; /* of the feed, for a watch that names none; NULL: all */
     const struct item *item;
     const struct seen_key *key;
     int64_t time_ms, fetched_ms; /* UTC: it matched, its poll began */

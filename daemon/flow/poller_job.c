@@ -183,6 +183,7 @@ static int on_hit(void *ctx, uint32_t rule_id, const struct match_span *spans, s
         return 0;
     struct alert_cause cause = { .watch = watch,
                                  .feed = conf->name,
+                                 .sinks = conf->sinks,
                                  .item = j->item,
                                  .key = &j->item_key,
                                  .time_ms = clock_utc_ms(),

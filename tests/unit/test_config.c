@@ -416,6 +416,24 @@ static void names_typos(void **state)
             "5: sinks 's' and 'log' write the same file /a");
 }
 
+static void takes_sinks_from_feed_group_or_general(void **state)
+{
+    (void)state;
+    loads("[feedwatch]\nsinks = log\n[group:g]\nsinks = log, s\n"
+          "[feed:a]\nurl = https://a.example/\n"
+          "[feed:b]\nurl = https://b.example/\ngroup = g\n"
+          "[feed:c]\nurl = https://c.example/\ngroup = g\nsinks = desktop\n"
+          "[sink:s]\ntype = journal\n[watchlist]\nw = x\n");
+    assert_string_equal(c->feeds[0].sinks[0], "log");
+    assert_null(c->feeds[0].sinks[1]);
+    assert_string_equal(c->feeds[1].sinks[1], "s");
+    assert_null(c->feeds[1].sinks[2]);
+    assert_string_equal(c->feeds[2].sinks[0], "desktop");
+    assert_null(c->watches[0].sinks);
+    refuses("[feedwatch]\nsinks = lag\n" FEED "[watchlist]\nw = x\n",
+            "2: there is no sink 'lag'");
+}
+
 static void names_both_places_of_a_double(void **state)
 {
     (void)state;
@@ -715,6 +733,7 @@ static const struct CMUnitTest tests[] = {
     T(reads_conf_d_in_order),
     T(bounds_move_inherited_intervals),
     T(names_typos),
+    T(takes_sinks_from_feed_group_or_general),
     T(names_both_places_of_a_double),
     T(says_what_a_value_should_be),
     T(shows_where_a_rule_is_wrong),
