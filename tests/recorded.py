@@ -8,7 +8,8 @@ that matches everything with the items that were recorded as new.
 Each poll is one `feedwatch run --once`, so between any two polls the process ends and all it
 knows is in the store; every tenth is killed in the middle first.  --live: one daemon instead,
 that polls every second and is killed at random.  The data comes from $FEEDWATCH_SHARED;
-without it this says SKIP."""
+without it this says SKIP.  The documents name the addresses where they were then; these are not
+followed."""
 import argparse
 import datetime
 import json
@@ -34,6 +35,7 @@ host_interval = 0
 min_interval = 1s
 interval = 1s
 first_run_max_age = 36500d
+follow_moves = no
 [watch:everything]
 match = *
 [feeds]
