@@ -61,6 +61,34 @@ static void print_times(const char *what, double *t, size_t n, double per)
            (double)n * per / sum, t[n / 2] * 1e3, t[n * 99 / 100] * 1e3, t[n - 1] * 1e3);
 }
 
+/* Commits in whose course the file itself was written are those with a checkpoint. */
+struct checkpoints {
+    struct timespec last;
+    double *t;
+    size_t n;
+};
+
+static void note_checkpoint(struct checkpoints *c, double seconds)
+{
+    char path[300];
+    struct stat st;
+
+    snprintf(path, sizeof path, "%s/feedwatch.db", dir);
+    if (stat(path, &st) < 0)
+        return;
+    if (c->last.tv_sec &&
+        (st.st_mtim.tv_sec != c->last.tv_sec || st.st_mtim.tv_nsec != c->last.tv_nsec))
+        c->t[c->n++] = seconds;
+    c->last = st.st_mtim;
+}
+
+static void print_checkpoints(struct checkpoints *c, double per)
+{
+    if (c->n)
+        print_times("  of these with a checkpoint", c->t, c->n, per);
+    free(c->t);
+}
+
 static struct store *fresh_store(void)
 {
     struct store *s = NULL;
@@ -107,9 +135,10 @@ static void bench_alerts(size_t batch, size_t rounds)
     struct alert *a = calloc(batch, sizeof *a);
     struct seen_key *key = calloc(batch, sizeof *key);
     double *t = calloc(rounds, sizeof *t);
+    struct checkpoints c = { .t = calloc(rounds, sizeof *c.t) };
     char what[60];
 
-    if (!a || !key || !t)
+    if (!c.t || !a || !key || !t)
         exit(1);
     for (size_t r = 0; r < rounds; r++) {
         for (size_t i = 0; i < batch; i++) {
@@ -125,18 +154,27 @@ static void bench_alerts(size_t batch, size_t rounds)
                     STR("... and a snippet of about a hundred and fifty bytes, which "
                         "shows the words that matched, Putin and Xi, amid others"),
                 .matched = STR("Putin\nXi\n"),
+                .spans = STR("t12+5 t22+2 s80+5 s90+2 "),
+                .author = STR("Jane Writer"),
+                .rule = STR("(Putin AND Xi)"),
+                .rule_hash = 77,
+                .time_ms = 1795491793123 + (int64_t)r,
+                .fetched_ms = 1795491793000,
+                .generation = 3,
             };
         }
-        struct store_change c = {
+        struct store_change change = {
             .feed_id = feed[0], .alert_keys = key, .alerts = a, .n_alerts = batch
         };
-        struct store_change *all[] = { &c };
+        struct store_change *all[] = { &change };
         double began = now_s();
         must(store_commit(s, all, 1, NULL, 0), "commit");
         t[r] = now_s() - began;
+        note_checkpoint(&c, t[r]);
     }
     snprintf(what, sizeof what, "alerts in batches of %zu", batch);
     print_times(what, t, rounds, (double)batch);
+    print_checkpoints(&c, (double)batch);
     store_close(s);
     printf("%34s %9lld bytes an alert\n", "",
            size_of("feedwatch.db") / (long long)(batch * rounds));
@@ -168,12 +206,13 @@ static void bench_windows(int feeds, size_t items, size_t rounds, size_t togethe
     struct store *s = fresh_store();
     int64_t *feed = bind_feeds(s, feeds);
     double *t = calloc(rounds, sizeof *t);
+    struct checkpoints c = { .t = calloc(rounds, sizeof *c.t) };
     struct store_feed state = { .etag = (char *)(uintptr_t) "\"5e8f-5a3c\"" };
     struct store_change change[16], *all[16];
     struct buf w, copy[16];
     char what[80];
 
-    if (!t)
+    if (!t || !c.t)
         exit(1);
     buf_init(&w, 64 << 20);
     make_window(&w, items, 1);
@@ -195,10 +234,15 @@ static void bench_windows(int feeds, size_t items, size_t rounds, size_t togethe
         double began = now_s();
         must(store_commit(s, all, together, NULL, 0), "commit");
         t[r] = now_s() - began;
+        note_checkpoint(&c, t[r]);
     }
     snprintf(what, sizeof what, "windows of %zu items, %zu a commit", items, together);
     print_times(what, t, rounds, (double)together);
+    print_checkpoints(&c, (double)together);
     store_close(s);
+    if ((size_t)feeds * items >= 1000000)
+        printf("%34s %9zu seen items take %lld MB\n", "", (size_t)feeds * items,
+               size_of("feedwatch.db") / 1000000);
     printf("%34s %9.0f bytes a feed, %.1f an item\n", "",
            (double)size_of("feedwatch.db") / feeds,
            (double)size_of("feedwatch.db") / feeds / (double)items);
