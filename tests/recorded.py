@@ -16,6 +16,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -197,6 +198,10 @@ def main():
             got = alerts(folder)
         finally:
             replay.origin.stop()
+        kept = sqlite3.connect(os.path.join(folder, "state", "feedwatch.db"))
+        items, size = kept.execute("SELECT sum(items), sum(bytes) FROM history").fetchone()
+        kept.close()
+    print(f"history: {items} items in {size >> 10} KiB, {size / items:.0f} bytes an item")
     assert [a["seq"] for a in got] == list(range(1, len(got) + 1)), "numbers with gaps"
     bad = explained = 0
     for r in recordings:

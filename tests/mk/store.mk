@@ -33,6 +33,7 @@ $(B)/tests/%.so: tests/tools/%.c
 check-recorded: $(B)/feedwatch $(B)/tests/fake_clock.so
 	@$(PYTHON) tests/recorded.py $(B) $(RECORDED)
 .PHONY: check-recorded
+CHECKS += check-recorded
 
 # The long forms of the rows D1-D10 and X11-X12 of the fault table; the short ones are part of
 # make e2e.  About half an hour; one row: make torture-store T=test_durable.D1
