@@ -14,16 +14,20 @@
 #include <time.h>
 #include <unistd.h>
 #include "clock.h"
+#include "pulse.h"
 #include "sink_desktop_impl.h"
 #include "sink_worker.h"
 
 #define QUEUE_MAX 64
+#define SHOW_MAX_MS                                                                      \
+    180000 /* libnotify waits 25 s for an answer, for each of a few calls */
 
 struct desktop {
     struct sink sink; /* first: the outside knows only this */
     char *name;
     struct desktop_limits limits;
     pthread_t thread;
+    struct pulse *pulse;
     int wake_fd;  /* for the thread: there is something to do */
     int event_fd; /* for the outside: see sink_ops.fd */
 
@@ -88,6 +92,7 @@ static void drop_ref(struct desktop *d)
         next = h->next;
         held_free(h);
     }
+    pulse_free(d->pulse);
     close(d->wake_fd);
     close(d->event_fd);
     pthread_cond_destroy(&d->end);
@@ -284,7 +289,9 @@ static int64_t work(struct worker *w)
     bool single = !p->more && (int64_t)p->n <= w->tokens_ms / l->refill_ms;
     struct pile one = single ? split_first(p) : *p;
     buf_init(&why, 180);
+    pulse_beat(w->d->pulse, SHOW_MAX_MS);
     int r = notifier_show(w->notifier, &one, &why);
+    pulse_beat(w->d->pulse, PULSE_WAITS);
     if (r == 0)
         shown(w, single);
     else
@@ -517,7 +524,7 @@ static struct desktop *desktop_alloc(const char *name, const struct desktop_limi
     d->name = strdup(name);
     d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     d->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!d->name || d->wake_fd < 0 || d->event_fd < 0) {
+    if (!d->name || d->wake_fd < 0 || d->event_fd < 0 || pulse_new(&d->pulse, name) < 0) {
         if (d->wake_fd >= 0)
             close(d->wake_fd);
         if (d->event_fd >= 0)

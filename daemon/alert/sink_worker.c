@@ -11,10 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 #include "clock.h"
+#include "pulse.h"
 
 #define QUEUE_MAX 64
 #define BATCH_MAX 64
-#define REFUSALS_MAX 3 /* of one parcel, before it is skipped */
+#define SEND_MAX_MS 360000 /* no kind may block longer for one alert: timeout is 300 s   \
+                            */
+#define REFUSALS_MAX 3     /* of one parcel, before it is skipped */
 
 struct job { /* in the queue; one of `alert` and `digest` */
     struct job *next;
@@ -30,6 +33,7 @@ struct worker {
     void *ctx;
     struct sink_pace pace;
     pthread_t thread;
+    struct pulse *pulse;
     int event_fd; /* for the outside: see sink_ops.fd */
 
     pthread_mutex_t lock; /* guards what follows; never held while work->send runs */
@@ -96,6 +100,7 @@ static void drop_ref(struct worker *w)
     queue_drop(w);
     if (w->ctx)
         w->work->free(w->ctx);
+    pulse_free(w->pulse);
     close(w->event_fd);
     pthread_cond_destroy(&w->wake);
     pthread_cond_destroy(&w->end);
@@ -230,7 +235,9 @@ static void work_once(struct worker *w)
     w->tokens_ms -= w->pace.refill_ms;
     pthread_mutex_unlock(&w->lock);
     buf_init(&sent.why, 280);
+    pulse_beat(w->pulse, SEND_MAX_MS * (int64_t)n);
     int r = send_jobs(w, jobs, n, &sent);
+    pulse_beat(w->pulse, PULSE_WAITS);
     pthread_mutex_lock(&w->lock);
     if (r > 0)
         w->trouble[0] = '\0';
@@ -492,7 +499,7 @@ static struct worker *worker_alloc(const char *name)
         return NULL;
     w->name = strdup(name);
     w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!w->name || w->event_fd < 0) {
+    if (!w->name || w->event_fd < 0 || pulse_new(&w->pulse, name) < 0) {
         if (w->event_fd >= 0)
             close(w->event_fd);
         free(w->name);

@@ -14,6 +14,7 @@
 #include "sink.h"
 
 #define BATCH_MAX 256
+#define TURN_MS 200 /* of a long backlog, so that signals and the watchdog get theirs */
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 300000
 #define ASKED_MAX_MS 86400000
@@ -356,6 +357,7 @@ static bool step(struct outlet *o, struct batch *b)
 static void pump(struct outlet *o)
 {
     struct batch *b;
+    int64_t end = clock_mono_ms() + TURN_MS;
 
     if (o->retry_ms > clock_mono_ms())
         return;
@@ -366,9 +368,15 @@ static void pump(struct outlet *o)
         return;
     }
     buf_init(&b->text, 4 << 20);
-    do
+    bool more;
+    do {
         take_progress(o); /* not behind the last step: it would miss that there is room */
-    while (!o->retry_ms && step(o, b));
+        more = !o->retry_ms && step(o, b);
+    } while (more && clock_mono_ms() < end);
+    if (more && o->dispatch->event) { /* the rest in the next turn of the loop */
+        o->retry_ms = end;
+        set_timer(o);
+    }
     buf_free(&b->text);
     free(b);
 }
