@@ -15,9 +15,9 @@
 
 #define QUEUE_MAX 64
 #define BATCH_MAX 64
-#define SEND_MAX_MS 360000 /* no kind may block longer for one alert: timeout is 300 s   \
-                            */
-#define REFUSALS_MAX 3     /* of one parcel, before it is skipped */
+/* No kind may block longer for one alert: its timeout is at most 300 s. */
+#define SEND_MAX_MS 360000
+#define REFUSALS_MAX 3 /* of one parcel, before it is skipped */
 
 struct job { /* in the queue; one of `alert` and `digest` */
     struct job *next;

@@ -103,24 +103,24 @@ class Units(Root):
                               env=os.environ | {"XDG_RUNTIME_DIR": self.root,
                                                 "SYSTEMD_LOG_LEVEL": "warning"}, check=False)
 
-    def test_verify(self):
+    def test_o7_verify(self):
         for arguments in ((self.system,), ("--user", self.user)):
             done = self.analyze("verify", "--man=no", *arguments)
             said = [line for line in done.stderr.splitlines() if "feedwatch" in line]
             self.assertEqual((done.returncode, said), (0, []), done.stderr)
 
-    def test_exposure_of_the_system_unit(self):
+    def test_o7_exposure_of_the_system_unit(self):
         done = self.analyze("security", "--offline=yes", "--threshold=11", self.system)
         self.assertEqual(done.returncode, 0, done.stdout[-300:] + done.stderr)
 
-    def test_exposure_with_the_network_closed_to_private_addresses(self):
+    def test_o7_exposure_with_the_network_closed_to_private_addresses(self):
         os.mkdir(self.system + ".d")
         shutil.copy(os.path.join(bench.TOP, "systemd/examples/public-network-only.conf"),
                     self.system + ".d")
         done = self.analyze("security", "--offline=yes", "--threshold=10", self.system)
         self.assertEqual(done.returncode, 0, done.stdout[-300:] + done.stderr)
 
-    def test_exposure_of_the_user_unit(self):
+    def test_o7_exposure_of_the_user_unit(self):
         done = self.analyze("security", "--offline=yes", "--threshold=27", self.user)
         self.assertEqual(done.returncode, 0, done.stdout[-300:] + done.stderr)
 
@@ -189,6 +189,23 @@ class Completion(unittest.TestCase):
         self.assertEqual(zsh("parse", ""), ["files"])
         self.assertIn("--once", zsh("run", "--"))
         self.assertIn("-c", zsh("run", "-"))
+
+
+class Manual(unittest.TestCase):
+    ORDINARY = {"started", "stopping", "stopped", "reloaded", "feed_learned", "feed_changed",
+                "fetched", "config_hint"}
+
+    def test_says_what_each_event_of_the_log_means(self):
+        with open(os.path.join(bench.TOP, "man/feedwatch.1"), encoding="utf-8") as file:
+            manual = file.read()
+        events = set()
+        for path in glob.glob(os.path.join(bench.TOP, "daemon/**/*.c"), recursive=True):
+            with open(path, encoding="utf-8") as file:
+                events |= set(re.findall(r'log_event\([^";]*?"([a-z]+(?:_[a-z]+)*)"', file.read()))
+        self.assertGreater(len(events), 20)
+        missing = [e for e in sorted(events - self.ORDINARY)
+                   if not re.search(rf"^\.(It|Ql|Cm|Pq|Ic) .*\b{e}\b", manual, re.M)]
+        self.assertEqual(missing, [])
 
 
 class Make(unittest.TestCase):

@@ -20,31 +20,31 @@ class Term(bench.Test):
         self.assertEqual(daemon.notify.count("STOPPING=1"), 1)
         print(f"{took * 1000:.0f} ms ... ", end="")
 
-    def test_idle(self):
+    def test_o2_idle(self):
         feed = self.origin.feed("/news", items=[Item("old")])
         daemon = self.daemon("[feedwatch]\ninterval = 1h\n" + FEEDS + WATCH).start()
         self.origin.wait(lambda: feed.first_served(1), 10 * bench.SLOW)
         self.ends(daemon)
 
-    def test_at_once(self):
+    def test_o2_at_once(self):
         self.origin.feed("/news", items=[Item("old")])
         self.ends(self.daemon(FEEDS + WATCH).start())
 
-    def test_before_the_answer(self):
+    def test_o2_before_the_answer(self):
         never = threading.Event()
         self.origin.answer("/news", origin.silence(never))
         daemon = self.daemon(FEEDS + WATCH).start()
         self.origin.wait(lambda: self.origin.requests("/news"), 10 * bench.SLOW)
         self.ends(daemon)
 
-    def test_in_transfer(self):
+    def test_o2_in_transfer(self):
         body = origin.document("rss", "t", [Item(f"item {n}", guid=str(n)) for n in range(500)])
         self.origin.answer("/news", origin.drip(body, 100, 0.02))
         daemon = self.daemon(FEEDS + WATCH).start()
         self.origin.wait(lambda: self.origin.requests("/news"), 10 * bench.SLOW)
         self.ends(daemon)
 
-    def test_in_a_held_answer_keeps_what_had_come(self):
+    def test_o2_in_a_held_answer_keeps_what_had_come(self):
         feed = self.origin.feed("/news", items=[Item("old")])
         daemon = self.daemon(FEEDS + WATCH).start()
         self.learnt(feed)
@@ -63,7 +63,7 @@ class Term(bench.Test):
         self.expect_titles(daemon, ["Putin hears Xi"])
         self.ends(daemon)
 
-    def test_not_connecting(self):
+    def test_o2_not_connecting(self):
         # a port with a full backlog: connections are neither taken nor refused
         import socket
         full = socket.create_server(("127.0.0.1", 0), backlog=0)
@@ -93,13 +93,13 @@ class Term(bench.Test):
         with open("/proc/net/tcp", encoding="ascii") as table:
             return any(want in line and f"socket:[{line.split()[9]}]" in mine for line in table)
 
-    def test_sigint_too(self):
+    def test_o2_sigint_too(self):
         self.origin.feed("/news", items=[Item("old")])
         daemon = self.daemon(FEEDS + WATCH).start()
         daemon.process.send_signal(signal.SIGINT)
         self.assertEqual(daemon.process.wait(5 * bench.SLOW), 0)
 
-    def test_closed_standard_streams(self):
+    def test_o5_closed_standard_streams(self):
         feed = self.origin.feed("/news", items=[Item("old")])
         daemon = self.daemon(FEEDS + WATCH)
         daemon.process = daemon.spawn("run", "-c", daemon.config, preexec_fn=lambda:
