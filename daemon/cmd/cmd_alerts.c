@@ -16,7 +16,13 @@
 #include "date.h"
 #include "store.h"
 
-enum { SHOWN_MAX_CHARS = 500, LATEST = 10, LOOK_EVERY_MS = 250, FOLLOW_BATCH = 1000 };
+enum {
+    SHOWN_MAX_CHARS = 500,
+    LATEST = 10,
+    SOURCES_SHOWN = 16,
+    LOOK_EVERY_MS = 250,
+    FOLLOW_BATCH = 1000
+};
 
 struct options {
     const char *config, *state, *watch;
@@ -162,6 +168,12 @@ static void put_styled(struct view *v, const struct alert *a)
     if (a->link.n) {
         (void)buf_puts(b, " \xE2\x80\x94 ");
         (void)alert_put_safe(b, a->link, 4 * SHOWN_MAX_CHARS);
+    }
+    struct str sources = a->sources;
+    struct alert_source source;
+    for (int i = 0; i < SOURCES_SHOWN && alert_source_next(&sources, &source); i++) {
+        (void)buf_puts(b, i ? ", " : " also ");
+        (void)alert_put_safe(b, source.feed, SHOWN_MAX_CHARS);
     }
     if (a->late)
         (void)buf_printf(b, " %slate%s", p->hint, p->plain);
