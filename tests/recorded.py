@@ -35,6 +35,7 @@ allow_private = yes
 host_interval = 0
 min_interval = 1s
 interval = 1s
+max_interval = 1s
 first_run_max_age = 36500d
 follow_moves = no
 [watch:everything]
