@@ -28,6 +28,9 @@ class Desktop(bench.Test):
         """Start Xvfb and dunst."""
         self.screen = Screen(self.folder)
         self.addCleanup(self.screen.close)
+        self.start_dunst()
+
+    def start_dunst(self):
         with open(os.path.join(self.folder, "dunst.err"), "wb") as err:
             self.dunst = self.bus.run(
                 "dunst", "-config", os.path.join(bench.TOP, "tests/data/dunstrc"), stderr=err,
@@ -107,6 +110,38 @@ class Desktop(bench.Test):
         self.screen.save(os.path.join(bench.LOGS, "desktop-list.png"))
         self.assertIsNone(self.dunst.poll())
         daemon.stop()
+
+    def test_o1_a_notification_daemon_that_is_restarted(self):
+        self.show()
+        calls = os.path.join(self.folder, "calls")
+        self.bus.record(calls)
+        daemon = self.on_bus("yes").start()
+        self.learnt(self.feed)
+        self.feed.publish(Item("Putin and Xi 1"))
+        wait(lambda: len(notifications(calls)) == 1, 10, "the first bubble")
+        self.dunst.kill()
+        self.dunst.wait()
+        self.feed.publish(Item("Putin and Xi 2"))
+        self.expect_titles(daemon, ["Putin and Xi 1", "Putin and Xi 2"])
+        wait(lambda: "sink_failed" in daemon.stderr(), 10, "a word about it")
+        self.start_dunst()
+        wait(lambda: "sink_recovered" in daemon.stderr(), 15, "recovery")
+        self.assertEqual([s for s, _ in notifications(calls)][-1], "Putin and Xi 2")
+        self.assertIsNone(self.dunst.poll())
+        daemon.stop()
+
+    def test_o1_a_flood_of_a_thousand(self):
+        self.show()
+        calls = os.path.join(self.folder, "calls")
+        self.bus.record(calls)
+        daemon = self.on_bus("yes").start()
+        self.learnt(self.feed)
+        for number in range(1000):
+            self.feed.publish(Item(f"Putin and Xi, item {number}"))
+        wait(lambda: len(daemon.alerts()) == 1000, 30, "a thousand lines")
+        wait(lambda: notifications(calls), 10, "a bubble")
+        self.assertLess(daemon.stop(), 2 * bench.SLOW)
+        self.assertLess(len(notifications(calls)), 10)
 
     def test_a_hung_notification_service_holds_up_nothing(self):
         self.bus.run("dbus-test-tool", "black-hole", "--name=org.freedesktop.Notifications")
