@@ -27,6 +27,47 @@ priority = critical
 [sink:system]
 type = journal
 """
+OTHERS = """[sink:hook]
+type = command
+command = /usr/local/bin/on-alert fixed
+[sink:web]
+type = atom
+path = /var/lib/feedwatch/alerts.atom
+[sink:hook2]
+type = webhook
+allow_private = yes
+url = http://127.0.0.1:9000/
+[sink:post]
+type = mail
+tls = no
+server = smtp://127.0.0.1:2525
+from = a@example.org
+to = b@example.org
+"""
+PEERS = """import http.server, json, socketserver, threading
+class Web(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+    def do_POST(self):
+        data = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        print("WEBHOOK", data["type"], flush=True)
+        self.do_GET()
+class Mail(socketserver.StreamRequestHandler):
+    def handle(self):
+        def say(text):
+            self.wfile.write(text + b"\\r\\n")
+        say(b"220 x")
+        while line := self.rfile.readline():
+            if line.upper().startswith(b"DATA"):
+                say(b"354 go")
+                while self.rfile.readline() != b".\\r\\n":
+                    pass
+                print("MAIL", flush=True)
+            say(b"250 ok")
+server = socketserver.TCPServer(("127.0.0.1", 2525), Mail)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+http.server.HTTPServer(("127.0.0.1", 9000), Web).serve_forever()
+"""
 TITLE = "Putin & Xi\u202e <b>\u009b31m\n<3>forged MESSAGE=no"
 
 
@@ -97,6 +138,41 @@ class Journal(unittest.TestCase):
         self.assertIn("http://127.0.0.1/0", said)
         listed = self.inside(f"journalctl --list-catalog {entry['MESSAGE_ID']}")
         self.assertIn("feedwatch", listed)
+
+    def test_all_kinds_in_the_sandbox_of_the_shipped_unit(self):
+        files = {
+            "/etc/feedwatch/feedwatch.ini": CONFIG.replace("state = /tmp/state\n", "") + OTHERS,
+            "/tmp/www/news.xml": "<rss version='2.0'><channel><title>News</title><item><title>"
+                                 "Putin and Xi</title><guid>1</guid><pubDate>{date}</pubDate>"
+                                 "</item></channel></rss>",
+            "/usr/local/bin/on-alert": "#!/bin/sh\nlogger -t hook \"$1 $FEEDWATCH_TITLE $(cat)\"\n",
+            "/tmp/peers.py": PEERS,
+        }
+        for path, text in files.items():
+            self.inside(f"mkdir -p $(dirname {path}); sed \"s/{{date}}/$(date -R)/\" >{path}",
+                        input=text)
+        self.inside(f"""
+            chmod 755 /usr/local/bin/on-alert
+            install -m 755 {bench.BIN} /usr/local/bin/feedwatch
+            cp {bench.TOP}/systemd/feedwatch.service /etc/systemd/system/
+            systemd-run -q --unit origin python3 -m http.server -d /tmp/www -b 127.0.0.1
+            systemd-run -q --unit peers python3 /tmp/peers.py
+            until curl -sf 127.0.0.1:8000 && curl -sf 127.0.0.1:9000; do sleep 0.05; done >/tmp/up
+            systemctl daemon-reload; systemctl start feedwatch""")
+
+        def done():
+            self.inside("journalctl --sync")
+            said = self.inside("journalctl -q -t hook -o cat; journalctl -q -u peers -o cat")
+            return all(word in said for word in (
+                'fixed Putin and Xi {"seq":1,', 'WEBHOOK feedwatch.alert', "MAIL")) and said
+        wait(done, 20, "all sinks", step=0.2)
+        self.assertEqual(len(self.journal("FEEDWATCH_WATCH=summit")), 1)
+        self.assertIn("<title>Putin and Xi</title>",
+                      self.inside("cat /var/lib/feedwatch/alerts.atom"))
+        self.assertIn("CRITICAL summit [news]", self.inside("cat /var/log/feedwatch/alerts.log"))
+        self.assertNotIn("sink_failed", self.inside("journalctl -q -u feedwatch -o cat"))
+        self.inside("systemctl stop feedwatch")
+        self.assertIn("Result=success", self.inside("systemctl show feedwatch -p Result"))
 
 
 if __name__ == "__main__":
