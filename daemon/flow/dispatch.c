@@ -134,13 +134,13 @@ struct batch {
     size_t at[BATCH_MAX];
 };
 
-/* One that is held back stands in the built-in log only. */
+/* One that is held back stands in the built-in log only, if it may stand there at all. */
 static bool is_for(const struct alert *a, const char *sink)
 {
     size_t n = strlen(sink);
 
-    if (a->held.n)
-        return !strcmp(sink, "log");
+    if (a->held.n && strcmp(sink, "log") != 0)
+        return false;
     if (!a->sinks.n)
         return true;
     for (size_t i = 0; i < a->sinks.n;) {

@@ -75,10 +75,13 @@ static const char *const statement_sql[ST_COUNT] = {
                     " ON CONFLICT (hash) DO NOTHING",
     [ST_ALERTS_AFTER] = "SELECT " ALERT_COLUMNS " FROM " ALERT_ROWS
                         " WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-    [ST_ALERTS_LATEST] = "SELECT " ALERT_COLUMNS " FROM " ALERT_ROWS
-                         " WHERE seq IN (SELECT seq FROM alert WHERE time_ms >= ?1"
-                         " AND (?2 = '' OR watch = ?2) AND (?3 = 0 OR held <> '')"
-                         " ORDER BY seq DESC LIMIT ?4) ORDER BY seq",
+    [ST_ALERTS_LATEST] =
+        "SELECT " ALERT_COLUMNS " FROM " ALERT_ROWS
+        " WHERE seq IN (SELECT seq FROM alert WHERE seq >= ?5 AND time_ms >= ?1"
+        " AND (?2 = '' OR watch = ?2) AND (?3 = 0 OR held <> '')"
+        " ORDER BY seq DESC LIMIT ?4) ORDER BY seq",
+    [ST_ALERT_TIME] =
+        "SELECT seq, time_ms FROM alert WHERE seq >= ?1 ORDER BY seq LIMIT 1",
     [ST_GENERATION] =
         "INSERT INTO meta (key, value) VALUES ('config', json_array(1, ?1))"
         " ON CONFLICT (key) DO UPDATE SET value ="

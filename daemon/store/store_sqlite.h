@@ -25,6 +25,7 @@ enum statement { /* in the order of statement_sql[] */
                  ST_RULE_ADD,
                  ST_ALERTS_AFTER,
                  ST_ALERTS_LATEST,
+                 ST_ALERT_TIME,
                  ST_GENERATION,
                  ST_LAST_SEQ,
                  ST_SEQ_FLOOR,

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include "store_sqlite.h"
 
+#define DAY_MS 86400000LL
+
 /* A text column; *r becomes -ENOMEM when there was no memory to get at it. */
 static struct str column_str(sqlite3_stmt *st, int at, int *r)
 {
@@ -82,22 +84,67 @@ int sqlite_alerts_after(struct store *base, int64_t after, size_t max,
     return each_alert(s, st, each, ctx);
 }
 
+/* The first alert at or after number `seq`: its number, or INT64_MAX for none, and time.
+ */
+static int alert_time(struct store_sqlite *s, int64_t seq, int64_t *at, int64_t *time_ms)
+{
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_ALERT_TIME, &r);
+
+    if (!st)
+        return r;
+    sqlite3_bind_int64(st, 1, seq);
+    int rc = sqlite3_step(st);
+    *at = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : INT64_MAX;
+    *time_ms = rc == SQLITE_ROW ? sqlite3_column_int64(st, 1) : INT64_MAX;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        r = sqlite_fail(s, rc, "looking for a time");
+    sqlite3_reset(st);
+    return r;
+}
+
+/* A number that all alerts since `since_ms` are at or behind, found by halving: numbers
+ * and times go up together, but for a day at most (the clock may have been set). */
+static int first_since(struct store_sqlite *s, int64_t since_ms, int64_t *seq)
+{
+    int64_t low = 1, high = s->base.ops->last_seq(&s->base) + 1;
+    int64_t at = INT64_MAX, time_ms = 0;
+
+    if (high <= 0)
+        return (int)(high - 1);
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        int r = alert_time(s, middle, &at, &time_ms);
+
+        if (r < 0)
+            return r;
+        if (time_ms < since_ms - DAY_MS)
+            low = at + 1;
+        else
+            high = middle;
+    }
+    *seq = low;
+    return 0;
+}
+
 int sqlite_alerts_latest(struct store *base, size_t n, const struct store_filter *want,
                          store_alert_fn *each, void *ctx)
 {
     struct store_sqlite *s = (struct store_sqlite *)base;
     struct store_filter any = { 0 };
-    int r = 0;
-    sqlite3_stmt *st = sqlite_statement(s, ST_ALERTS_LATEST, &r);
+    int64_t from = 0;
 
-    if (!st)
-        return r;
     if (!want)
         want = &any;
+    int r = want->since_ms ? first_since(s, want->since_ms, &from) : 0;
+    sqlite3_stmt *st = r == 0 ? sqlite_statement(s, ST_ALERTS_LATEST, &r) : NULL;
+    if (!st)
+        return r;
     sqlite3_bind_int64(st, 1, want->since_ms ? want->since_ms : INT64_MIN);
     sqlite_bind_str(st, 2, want->watch);
     sqlite3_bind_int(st, 3, want->held);
     sqlite3_bind_int64(st, 4, row_limit(n));
+    sqlite3_bind_int64(st, 5, from);
     r = each_alert(s, st, each, ctx);
     sqlite3_clear_bindings(st);
     return r;

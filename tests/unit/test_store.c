@@ -247,6 +247,34 @@ static void finds_the_latest_of_a_kind(void **state)
     store_close(s);
 }
 
+/* By time, also with numbers that are gone and a clock that was set back a little. */
+static void finds_those_since_a_time(void **state)
+{
+    (void)state;
+    struct store *s = open_store(STORE_WRITE);
+    int64_t feed = bind(s, "f", "https://example.org/feed");
+    struct gathered g = { 0 };
+
+    for (uint64_t i = 1; i <= 300; i++) {
+        struct alert a = an_alert("t");
+
+        if (i == 100)
+            assert_int_equal(store_seq_raise(s, 5000), 0);
+        a.time_ms = (int64_t)i * 86400000 - (i % 10 == 5 ? 3600000 * 3 : 0);
+        assert_int_equal(commit_one(s, feed, i, &a), 0);
+    }
+    for (int64_t day = 210; day < 300; day++) {
+        struct store_filter since = { .since_ms = day * 86400000 };
+        int64_t want = 300 - day + 1 - (day % 10 == 5);
+
+        g.n = 0;
+        assert_int_equal(store_alerts_latest(s, 1000, &since, gather, &g), 0);
+        assert_int_equal(g.n, want);
+        assert_int_equal(g.seq[g.n - 1], 5000 + 201);
+    }
+    store_close(s);
+}
+
 static void counts_generations_of_the_config(void **state)
 {
     (void)state;
@@ -670,6 +698,7 @@ static const struct CMUnitTest tests[] = {
     T(numbers_alerts_without_gaps_and_once),
     T(gives_alerts_back_whole),
     T(keeps_the_whole_record),
+    T(finds_those_since_a_time),
     T(keeps_items_within_age_and_size),
     T(forgets_old_alerts_but_no_number),
     T(gives_space_back),
