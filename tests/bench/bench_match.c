@@ -1,5 +1,5 @@
 /* What matching costs: rules and items from a seed and from real feeds.
- *     bench_match DIR [RULES...]      DIR: what tools/unpack laid out */
+ *     bench_match DIR [RULES|all [KIND]]      DIR: what tools/unpack laid out */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,11 +7,17 @@
 #include "bench_items.h"
 #include "text.h"
 
+enum kind { NATURAL, COMMONEST, FIELDS, REGEXES, KINDS };
+static const char *const kind_name[KINDS] = { "natural", "common", "fields", "regex" };
+
 enum {
     STOP = 400,    /* words too common for anybody to watch: the, of, and, ... */
     COMMON = 1000, /* the adversarial rules are made of that many commonest words */
     ITEMS = 4000,
     ROUNDS = 7,
+    SITES = 20000, /* hosts that rules of FIELDS name */
+    FEEDS = 10000,
+    NAME_MAX_BYTES = 100,
 };
 
 struct rules {
@@ -156,7 +162,96 @@ static struct rule_node *make_rule(struct rules *r, bool adversarial)
     return and;
 }
 
-static void make_rules(struct rules *r, size_t n, bool adversarial)
+static struct rule_node *value(struct rules *r, enum rule_field field, const char *before,
+                               uint32_t n, const char *after)
+{
+    struct rule_node *node_of = node(r, RULE_WORDS, 0);
+    char *text = malloc(NAME_MAX_BYTES);
+    int len = snprintf(text, NAME_MAX_BYTES, "%s%u%s", before, (unsigned)n, after);
+
+    node_of->field = field;
+    node_of->text = (struct str){ text, (size_t)len };
+    r->text_bytes += node_of->text.n + 6;
+    return node_of;
+}
+
+static struct rule_node *site(struct rules *r)
+{
+    return value(r, RULE_SITE, "site", bench_below(&seed, SITES), ".example");
+}
+
+/* One value, or two. */
+static struct rule_node *make_fields(struct rules *r)
+{
+    uint32_t kind = bench_below(&seed, 100);
+    struct rule_node *and;
+
+    if (kind < 45)
+        return site(r);
+    if (kind < 80)
+        return value(r, RULE_FEED, "Feed ", bench_below(&seed, FEEDS), "");
+    and = node(r, RULE_AND, 2);
+    and->child[0] = kind < 90
+                        ? value(r, RULE_LANG, "l", bench_below(&seed, 20), "")
+                        : value(r, RULE_GROUP, "group-", bench_below(&seed, 20), "");
+    and->child[1] = site(r);
+    return and;
+}
+
+/* A pattern of one word or two, plain letters only. */
+static struct rule_node *make_regex(struct rules *r)
+{
+    static const char *const form[4][4] = { /* what stands around the two words */
+                                            { "\\b", "\\w* ", "", "" },
+                                            { "", ".{0,9}", "", "" },
+                                            { "(", "|", ")", "s?\\b" },
+                                            { "", "[a-z]+ ", "", "" }
+    };
+    const char *const *around = form[bench_below(&seed, 4)];
+    struct rule_node *n = node(r, RULE_REGEX, 0);
+    char *text = malloc(NAME_MAX_BYTES);
+    struct str a, b;
+
+    do
+        a = items.words[draw(false)].text;
+    while (a.n < 4 || a.n > 30);
+    do
+        b = items.words[draw(false)].text;
+    while (b.n < 4 || b.n > 30);
+    int len = snprintf(text, NAME_MAX_BYTES, "%s%s%s%s%s%s", around[0], a.s, around[1],
+                       b.s, around[2], around[3]);
+    n->text = (struct str){ text, (size_t)len };
+    n->number = bench_below(&seed, 2);
+    r->text_bytes += n->text.n + 2;
+    return n;
+}
+
+static struct rule_node *make_one(struct rules *r, enum kind kind)
+{
+    if (kind == FIELDS)
+        return make_fields(r);
+    return kind == REGEXES ? make_regex(r) : make_rule(r, kind == COMMONEST);
+}
+
+/* Where the items come from, for the rules of FIELDS. */
+static void place_items(void)
+{
+    for (size_t i = 0; i < items.n; i++) {
+        struct match_input *in = &items.item[i];
+        char *text = malloc(NAME_MAX_BYTES * 3), *feed = text + NAME_MAX_BYTES,
+             *lang = feed + NAME_MAX_BYTES;
+        in->link = (struct str){ text, (size_t)snprintf(text, NAME_MAX_BYTES,
+                                                        "https://news.site%u.example/%zu",
+                                                        bench_below(&seed, SITES), i) };
+        in->feed = (struct str){ feed, (size_t)snprintf(feed, NAME_MAX_BYTES, "feed-%u",
+                                                        bench_below(&seed, FEEDS)) };
+        in->lang = (struct str){ lang, (size_t)snprintf(lang, NAME_MAX_BYTES, "l%zu-X",
+                                                        i % 20) };
+        in->group = STR("Group 3");
+    }
+}
+
+static void make_rules(struct rules *r, size_t n, enum kind kind)
 {
     *r = (struct rules){ .n = n };
     r->rule = malloc(n * sizeof *r->rule);
@@ -166,7 +261,7 @@ static void make_rules(struct rules *r, size_t n, bool adversarial)
         abort();
     seed = 0x9E3779B97F4A7C15;
     for (size_t i = 0; i < n; i++)
-        r->rule[i] = (struct match_rule){ (uint32_t)i, make_rule(r, adversarial) };
+        r->rule[i] = (struct match_rule){ (uint32_t)i, make_one(r, kind) };
 }
 
 static void free_rules(struct rules *r)
@@ -251,13 +346,13 @@ static int ascending(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void run(size_t n, bool adversarial, double fold, double *best)
+static void run(size_t n, enum kind kind, double fold, double *best)
 {
     struct rules r;
     struct match_set *set;
     struct matching m = { .sum = 0 };
 
-    make_rules(&r, n, adversarial);
+    make_rules(&r, n, kind);
     double from = bench_now_us();
     if (match_set_new(&set, r.rule, n, NULL, NULL) < 0 ||
         match_scratch_new(&m.scratch) < 0)
@@ -272,8 +367,8 @@ static void run(size_t n, bool adversarial, double fold, double *best)
     double hits = (double)c.hits / (double)c.items;
     printf(
         "%8zu %-8s %8.2f %7.1f %7.1f %9.1f %9.1f %8.2f %8.1f %8.1f %7.1f %8.0f %6.1f\n",
-        n, adversarial ? "common" : "natural", us, us / fold, best[items.n * 99 / 100],
-        candidates, (double)c.evaluated / (double)c.items, hits,
+        n, kind_name[kind], us, us / fold, best[items.n * 99 / 100], candidates,
+        (double)c.evaluated / (double)c.items, hits,
         candidates > 0 ? (us - fold) * 1e3 / candidates : 0,
         hits > 0 ? (us - fold) * 1e3 / hits : 0, (double)match_set_bytes(set) / (double)n,
         compile_ms, (double)r.text_bytes / (double)n);
@@ -281,6 +376,16 @@ static void run(size_t n, bool adversarial, double fold, double *best)
     match_scratch_free(m.scratch);
     match_set_free(set);
     free_rules(&r);
+}
+
+/* Patterns are compiled to machine code: a million of them take a minute. */
+static bool is_wanted(int argc, char **argv, enum kind kind, size_t n)
+{
+    if (argc > 3 && strcmp(argv[3], kind_name[kind]) != 0)
+        return false;
+    if (argc > 2 && strcmp(argv[2], "all") != 0)
+        return strtoul(argv[2], NULL, 10) == n;
+    return kind < FIELDS || (n >= 1000 && n <= 100000 && (kind != REGEXES || n <= 10000));
 }
 
 int main(int argc, char **argv)
@@ -301,6 +406,8 @@ int main(int argc, char **argv)
         title_of[i] = leaf_of[i];
         title_of[i].field = RULE_TITLE;
     }
+    seed = 0xD1B54A32D192ED03;
+    place_items();
     struct text text = { 0 };
     double *best = malloc(items.n * sizeof *best);
     if (!best)
@@ -315,10 +422,10 @@ int main(int argc, char **argv)
     printf("%8s %-8s %8s %7s %7s %9s %9s %8s %8s %8s %7s %8s %6s\n", "rules", "words",
            "us/item", "x fold", "p99 us", "cand/item", "eval/item", "hit/item", "ns/cand",
            "ns/hit", "B/rule", "ms comp", "B text");
-    for (int adversarial = 0; adversarial < (getenv("NATURAL") ? 1 : 2); adversarial++)
+    for (int kind = 0; kind < KINDS; kind++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-            if (argc == 2 || strtoul(argv[2], NULL, 10) == sizes[i])
-                run(sizes[i], adversarial, fold, best);
+            if (is_wanted(argc, argv, (enum kind)kind, sizes[i]))
+                run(sizes[i], (enum kind)kind, fold, best);
     free(best);
     return 0;
 }

@@ -35,7 +35,7 @@ $(B)/shared/.stamp:
 	$(Q)'$(FEEDWATCH_SHARED)/tools/unpack' $(B)/shared
 
 bench-match: $(B)/bench/bench_match $(B)/shared/.stamp
-	@$< $(B)/shared/polls $(RULES)
+	@$< $(B)/shared/polls $(RULES) $(KIND)
 
 .PHONY: bench-match
 
