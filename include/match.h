@@ -58,6 +58,13 @@ struct match_scratch;
  * index. */
 int match_set_new(struct match_set **out, const struct match_rule *rules, size_t n,
                   struct buf *why, size_t *bad);
+
+/* The same for a running daemon: the set counts how common the words of its items are,
+ * and looks rules up by what the counts of `before` (NULL: none) say is rare.  Both share
+ * the counts; `before` may be freed.  What hits never depends on them. */
+int match_set_new_after(struct match_set **out, const struct match_set *before,
+                        const struct match_rule *rules, size_t n, struct buf *why,
+                        size_t *bad);
 void match_set_free(struct match_set *set);
 
 int match_scratch_new(struct match_scratch **out);

@@ -15,10 +15,11 @@ struct snapshot {
     uint64_t generation; /* of the store: moves when the content of the config does */
 };
 
-/* Compile the rules of `config` and take a reference to it.  0, -ENOMEM, or -EINVAL with
+/* Compile the rules of `config` and take a reference to it.  Of the one that it follows
+ * (NULL: of none) it learns which words are common.  0, -ENOMEM, or -EINVAL with
  * one line for people in `why`. */
 int snapshot_new(struct snapshot **out, struct config *config, uint64_t generation,
-                 struct buf *why);
+                 const struct snapshot *before, struct buf *why);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is fine */
 

@@ -161,7 +161,7 @@ int pipeline_new(struct pipeline **out, struct config *config,
     p->opt = *opt;
     p->finished_fd = -1;
     p->start_ms = p->config_ms = clock_utc_ms();
-    int r = snapshot_new(&p->snap, config, 0, why);
+    int r = snapshot_new(&p->snap, config, 0, NULL, why);
     if (r == 0)
         r = bind_new(&bind, config);
     if (r == 0)

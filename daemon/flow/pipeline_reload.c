@@ -85,7 +85,7 @@ static int swap_config(struct pipeline *p, struct config *config, struct buf *wh
 
     int r = try_config(p, config, why);
     if (r == 0)
-        r = snapshot_new(&next, config, 0, why);
+        r = snapshot_new(&next, config, 0, p->snap, why);
     if (r == 0)
         r = bind_new(&bind, config);
     if (r == 0) {

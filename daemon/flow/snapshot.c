@@ -11,7 +11,7 @@ struct counted {
     atomic_uint refs;
 };
 
-static int compile(struct snapshot *s, struct buf *why)
+static int compile(struct snapshot *s, const struct snapshot *before, struct buf *why)
 {
     const struct config *c = s->config;
     struct match_rule *rules = calloc(c->n_watches ? c->n_watches : 1, sizeof *rules);
@@ -24,7 +24,8 @@ static int compile(struct snapshot *s, struct buf *why)
         rules[i] =
             (struct match_rule){ .id = (uint32_t)i, .root = c->watches[i].rule->root };
     buf_init(&what, 1000);
-    int r = match_set_new(&s->rules, rules, c->n_watches, &what, &bad);
+    int r = match_set_new_after(&s->rules, before ? before->rules : NULL, rules,
+                                c->n_watches, &what, &bad);
     if (r == -EINVAL)
         (void)buf_printf(why, "%s:%d: watch '%s': %s", c->watches[bad].place.file,
                          c->watches[bad].place.line, c->watches[bad].name,
@@ -35,7 +36,7 @@ static int compile(struct snapshot *s, struct buf *why)
 }
 
 int snapshot_new(struct snapshot **out, struct config *config, uint64_t generation,
-                 struct buf *why)
+                 const struct snapshot *before, struct buf *why)
 {
     struct counted *c = calloc(1, sizeof *c);
 
@@ -44,7 +45,7 @@ int snapshot_new(struct snapshot **out, struct config *config, uint64_t generati
     atomic_init(&c->refs, 1);
     c->shown.config = config_ref(config);
     c->shown.generation = generation;
-    int r = compile(&c->shown, why);
+    int r = compile(&c->shown, before, why);
     if (r < 0) {
         snapshot_unref(&c->shown);
         return r;

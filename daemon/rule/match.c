@@ -24,6 +24,7 @@ void match_set_free(struct match_set *set)
     free(set->elements);
     free(set->symbols.v);
     free(set->grams);
+    learnt_unref(set->learnt);
     free(set->long_prefixes.lengths);
     free(set->long_prefixes.some);
     free(set->short_prefixes.lengths);
@@ -118,11 +119,14 @@ static void shrink(struct match_set *s)
     s->bytes += trim(&s->dict.terms, &cap, s->dict.n, sizeof *s->dict.terms);
     s->bytes += trim(&s->dict.text, &s->dict.text_cap, s->dict.text_n, 1);
     s->bytes += (s->dict.bucket_mask + 1ul) * sizeof *s->dict.buckets;
+    s->bytes += s->dict.n * sizeof *s->dict.learnt;
+    s->bytes += s->grams ? ((size_t)1 << GRAM_BITS) / 8 : 0;
     s->bytes += (s->long_prefixes.n + s->short_prefixes.n) * sizeof(uint64_t);
 }
 
-int match_set_new(struct match_set **out, const struct match_rule *rules, size_t n,
-                  struct buf *why, size_t *bad)
+static int compile_set(struct match_set **out, struct match_learnt *learnt,
+                       const struct match_rule *rules, size_t n, struct buf *why,
+                       size_t *bad)
 {
     struct buf unused;
     struct compiler c = { .why = why ? why : &unused };
@@ -137,6 +141,7 @@ int match_set_new(struct match_set **out, const struct match_rule *rules, size_t
     if (!c.set)
         return -ENOMEM;
     c.set->n_rules = n;
+    c.set->learnt = learnt ? learnt_ref(learnt) : NULL;
     order = ranked_rules(rules, n, &sorted);
     if (!sorted && !order)
         goto out;
@@ -160,6 +165,24 @@ out:
         match_set_free(c.set);
     else
         *out = c.set;
+    return r;
+}
+
+int match_set_new(struct match_set **out, const struct match_rule *rules, size_t n,
+                  struct buf *why, size_t *bad)
+{
+    return compile_set(out, NULL, rules, n, why, bad);
+}
+
+int match_set_new_after(struct match_set **out, const struct match_set *before,
+                        const struct match_rule *rules, size_t n, struct buf *why,
+                        size_t *bad)
+{
+    bool fresh = !before || !before->learnt;
+    struct match_learnt *learnt = fresh ? learnt_new() : learnt_ref(before->learnt);
+    int r = learnt ? compile_set(out, learnt, rules, n, why, bad) : -ENOMEM;
+
+    learnt_unref(learnt);
     return r;
 }
 
@@ -386,8 +409,10 @@ int match_item(const struct match_set *set, struct match_scratch *s,
     s->counts.items++;
     s->found.n = 0;
     r = item_read(s);
-    if (r == 0)
+    if (r == 0) {
+        item_learn(s);
         r = find_hits(s);
+    }
     if (r == 0)
         r = s->error;
     if (r == 0 && s->n_hits > 1)

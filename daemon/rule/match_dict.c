@@ -111,7 +111,11 @@ int dict_freeze(struct dict *d)
         return -ENOMEM;
     memset(d->buckets, 0, n * sizeof *d->buckets);
     d->bucket_mask = (uint32_t)n - 1;
+    d->learnt = malloc(d->n * sizeof *d->learnt);
+    if (!d->learnt)
+        return -ENOMEM;
     for (size_t id = 0; id < d->n; id++) {
+        d->learnt[id] = learnt_slot(d->hashes[id]);
         uint32_t b = (uint32_t)d->hashes[id] & d->bucket_mask;
         while (d->buckets[b].n >= BUCKET_SLOTS) {
             d->buckets[b].n = BUCKET_SLOTS + 1;
@@ -148,6 +152,7 @@ void dict_free(struct dict *d)
     free(d->terms);
     free(d->text);
     free(d->buckets);
+    free(d->learnt);
     free(d->slots);
     free(d->hashes);
 }

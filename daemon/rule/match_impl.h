@@ -59,6 +59,7 @@ struct dict {
     char *text;
     size_t text_n, text_cap;
     struct bucket *buckets; /* after dict_freeze() */
+    uint16_t *learnt;       /* of each term, the counter; after dict_freeze() */
     uint32_t bucket_mask;
     uint32_t *slots; /* while building: open addressing, id + 1 */
     uint64_t *hashes;
@@ -78,6 +79,14 @@ int dict_add(struct dict *d, struct str text, uint64_t hash, enum term_kind kind
              enum rule_field field, uint32_t *id);
 int dict_freeze(struct dict *d);
 void dict_free(struct dict *d);
+
+/* Where it is counted how common a term is; see match_learn.c. */
+enum { LEARN_BITS = 16 };
+
+static inline uint16_t learnt_slot(uint64_t term_hash)
+{
+    return (uint16_t)(term_hash >> 24);
+}
 
 /* The term of this hash whose text is `text`, or NONE.  Here and in dict_is(), TERM_HEAD
  * bytes from text.s on can be read. */
@@ -303,8 +312,9 @@ struct match_set {
     uint32_t fields; /* bit f: words of enum rule_field f are looked up */
     bool has_pairs;
     uint64_t
-        *grams;   /* a bit by gram_bit(): some rule needs such a one; NULL: none does */
-    size_t bytes; /* of memory, regexes aside */
+        *grams; /* a bit by gram_bit(): some rule needs such a one; NULL: none does */
+    struct match_learnt *learnt; /* counts of items that pass; NULL: not counted */
+    size_t bytes;                /* of memory, regexes aside */
 };
 
 /* The first `n` bytes, fewer than 8, that dict_load() gave. */
@@ -338,7 +348,7 @@ struct compiler {
     struct match_set *set;
     struct text text; /* scratch */
     struct buf *why;
-    struct numbers uses;    /* of each term: how many rules */
+    struct numbers uses;    /* of each term: how many rules; then its cost */
     struct numbers records; /* term, place, filters << 1 | sure, filters */
     struct numbers filters; /* of the record in the making */
     bool needs_grams;       /* the rule in the making may be found by its regexes alone */
@@ -448,6 +458,14 @@ static inline uint32_t place_of(const struct match_scratch *s, uint32_t link)
 {
     return link < s->text.n ? link : s->extra[link];
 }
+
+struct match_learnt *learnt_new(void);
+struct match_learnt *learnt_ref(struct match_learnt *l);
+void learnt_unref(struct match_learnt *l); /* NULL is fine */
+/* In how many of 65536 items the term of this slot is; NONE: too few were seen. */
+uint32_t learnt_share(const struct match_learnt *l, uint32_t slot);
+/* Count the terms of the item at hand. */
+void item_learn(struct match_scratch *s);
 
 /* Fold and tokenise the texts of s->in, and note the terms of s->set that they have. */
 int item_read(struct match_scratch *s);

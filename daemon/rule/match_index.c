@@ -7,6 +7,48 @@
 
 static const uint64_t NEVER = UINT64_MAX / 4; /* cost of what no term stands for */
 
+/* Of 65536 items, how many have a term of which nothing is known but its kind: a word in
+ * full is rare, a language is not. */
+static uint32_t kind_share(const struct term *t)
+{
+    switch ((enum rule_field)t->field) {
+    case RULE_LANG:
+        return 32768;
+    case RULE_GROUP:
+        return 8192;
+    case RULE_SITE:
+    case RULE_FEED:
+        return 1024;
+    case RULE_ANY:
+        return t->kind == TERM_GRAM ? 2048 : t->kind == TERM_PREFIX ? 64 : 0;
+    default:
+        return 0;
+    }
+}
+
+/* From the uses of each term to what it costs to look a rule up by it: how often an item
+ * has it.  Where none was counted, rules tell: what many ask for is common; and long
+ * words are rarer. */
+static void price_terms(struct compiler *c)
+{
+    const struct dict *d = &c->set->dict;
+
+    for (size_t i = 0; i < d->n; i++) {
+        const struct term *t = &d->terms[i];
+        uint32_t uses = c->uses.v[i];
+        uint32_t known = learnt_share(c->set->learnt, learnt_slot(d->hashes[i]));
+        if (known == NONE) {
+            uses = uses < 1 << 27 ? uses : 1 << 27;
+            c->uses.v[i] =
+                (kind_share(t) << 15) + uses * 8 + (t->len < 8 ? 8 - t->len : 0);
+            continue;
+        }
+        if (known == 0) /* only a set that has them counts terms that are not words */
+            known = kind_share(t);
+        c->uses.v[i] = known << 15 | (uses < 32767 ? uses : 32767);
+    }
+}
+
 static uint64_t term_cost(const struct compiler *c, uint32_t term)
 {
     return (uint64_t)c->uses.v[term] + 1;
@@ -410,6 +452,7 @@ int index_rules(struct compiler *c)
     struct match_set *set = c->set;
     int r = set->codes.n < HEAD_SURE ? 0 : -ENOMEM;
 
+    price_terms(c);
     for (size_t at = 0; r == 0 && at < set->codes.n;) {
         const uint32_t *code = set->codes.v + at + 1;
         c->filters.n = 0;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "match.h"
 
 /* A text with its expected spans between ⟦ and ⟧; without any, the rule must not hit.  A
@@ -323,6 +324,74 @@ static void a_regex_without_end_stops_and_is_counted(void **state)
     match_set_free(set);
 }
 
+static double seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Refused, or compiled, at once; what is refused says why (row C2 of the hazards). */
+static void hostile_patterns_are_read_at_once(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern;
+        bool refused;
+    } rows[] = {
+        { "((a{1,255}){1,255}){1,20}", true },
+        { "", true },
+        { "(", true },
+        { "a{1,99999}", true },
+        { "(a)\\1", false },
+        { "(?:(?:(?:a{1,90}){1,90}){1,90}){1,90}", true },
+    };
+    static char many[10300] = "/";
+
+    for (size_t i = 0; i <= sizeof rows / sizeof *rows; i++) {
+        char text[200];
+        struct rule *rule = NULL;
+        struct rule_error bad;
+        struct match_set *set = NULL;
+        double from = seconds();
+        snprintf(text, sizeof text, "/%s/", i ? rows[i - 1].pattern : "");
+        for (size_t k = 0; i == 0 && k < 10240; k++)
+            many[k + 1] = "(a|b)*?"[k % 7];
+        if (i == 0)
+            many[10236] = '/';
+        int r = rule_parse(&rule, str_of(i ? text : many), NULL, 0, &bad);
+        struct match_rule m = { 1, rule ? rule->root : NULL };
+        if (r == 0)
+            r = match_set_new(&set, &m, 1, NULL, NULL);
+        if (seconds() - from > 0.1)
+            fail_msg("%s took %.3f s", i ? text : "10 KB", seconds() - from);
+        if (i && (r < 0) != rows[i - 1].refused)
+            fail_msg("%s: %d", text, r);
+        match_set_free(set);
+        rule_free(rule);
+    }
+}
+
+/* Row C3: whatever the pattern, a long title stalls nothing. */
+static void slow_subjects_are_given_up(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = { "/(a|b|ab)*c/", "/(a+)+$/", "/(.*)*x/",
+                                            "/(?:a|aa|aaa)*$x/i", "/([ab]*)*c/" };
+    static char title[65537];
+
+    for (size_t i = 0; i < sizeof title - 1; i++)
+        title[i] = "ab"[i % 2];
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        struct match_input in = { .title = str_of(title) };
+        double from = seconds();
+        (void)run(patterns[i], &in);
+        if (seconds() - from > 0.1)
+            fail_msg("%s took %.3f s", patterns[i], seconds() - from);
+    }
+}
+
 /* --- memory ------------------------------------------------------------------------ */
 
 static unsigned long allocations;
@@ -375,6 +444,11 @@ static const char *const kinds[] = {
     "lang:en Xi",
     "author:smith OR category:asia",
     "link:summit",
+    "/Erdog.+an/",
+    "lang:en site:example.org",
+    "習近平 OR ไทย OR 近平 NEAR/5 putin",
+    "group:world AND (Xi ONEAR/3 \"xi jinping\" OR \"putin xi\")",
+    "/Stra(ß|ss)e|walrus/ -exact:PUTIN*",
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -478,12 +552,53 @@ static void says_so_when_memory_is_out(void **state)
         rule_free(rule[i]);
 }
 
+/* What passed makes the next set look a rule up by its rare word; hits stay the same. */
+static void learns_what_is_common(void **state)
+{
+    (void)state;
+    static const char *const text[] = { "news zebra", "news giraffe", "lang:en walrus" };
+    struct match_rule rules[3];
+    struct rule *rule[3];
+    struct rule_error bad;
+    struct match_set *set, *next;
+    struct match_scratch *scratch;
+    struct match_input common = { .title = STR("news of the day"), .lang = STR("en") };
+    struct match_input rare = { .title = STR("zebra in the news") };
+    int hits = 0;
+
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(rule_parse(&rule[i], str_of(text[i]), NULL, 0, &bad), 0);
+        rules[i] = (struct match_rule){ i, rule[i]->root };
+    }
+    rules[1].root = rule[1]->root->child[1]; /* "news" has one use, as the others do */
+    assert_int_equal(match_set_new_after(&set, NULL, rules, 3, NULL, NULL), 0);
+    assert_int_equal(match_scratch_new(&scratch), 0);
+    for (int i = 0; i < 10000; i++)
+        assert_int_equal(match_item(set, scratch, &common, count_hits, &hits), 0);
+    assert_int_equal(match_set_new_after(&next, set, rules, 3, NULL, NULL), 0);
+    match_set_free(set);
+    unsigned long before = match_scratch_counts(scratch)->candidates;
+    for (int i = 0; i < 70000; i++)
+        assert_int_equal(match_item(next, scratch, &common, count_hits, &hits), 0);
+    assert_int_equal(match_scratch_counts(scratch)->candidates, before);
+    assert_int_equal(hits, 0);
+    assert_int_equal(match_item(next, scratch, &rare, count_hits, &hits), 0);
+    assert_int_equal(hits, 1);
+    match_set_free(next);
+    match_scratch_free(scratch);
+    for (unsigned i = 0; i < 3; i++)
+        rule_free(rule[i]);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(learns_what_is_common),
     cmocka_unit_test(every_line_of_the_table),
     cmocka_unit_test(every_field),
     cmocka_unit_test(reports_each_rule_once_in_order_of_id),
     cmocka_unit_test(names_the_regex_that_is_refused),
     cmocka_unit_test(a_regex_without_end_stops_and_is_counted),
+    cmocka_unit_test(hostile_patterns_are_read_at_once),
+    cmocka_unit_test(slow_subjects_are_given_up),
     cmocka_unit_test(allocates_nothing_once_warm),
     cmocka_unit_test(says_so_when_memory_is_out),
 };
