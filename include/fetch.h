@@ -85,6 +85,9 @@ void fetch_pool_free(struct fetch_pool *p);
 int fetch_start(struct fetch_pool *p, const struct fetch_request *req,
                 const struct fetch_events *ev, void *ctx);
 
+/* From now on at most `n` at once (0: 64); those that wait for a name take no place. */
+void fetch_pool_limit(struct fetch_pool *p, unsigned n);
+
 /* Transfers started and not done. */
 unsigned fetch_active(const struct fetch_pool *p);
 

@@ -19,6 +19,7 @@
 
 #define SPREAD_MS_PER_FEED 20 /* at start-up */
 #define TIMER_ACCURACY_USEC 5000
+#define NAMES_MAX 4096  /* polls beyond max_transfers: names may be slow to resolve */
 #define ASLEEP_MS 20000 /* a timer that is so late: the machine slept, not we */
 #define WAKE_MIN_MS 5000
 #define SOON_MS (15 * 60 * 1000) /* what is not worth a whole interval of waiting */
@@ -298,6 +299,7 @@ static void apply(struct poller *p, struct order *o)
             restore_hold(p, p->feeds[i]);
     snapshot_unref(p->snap);
     p->snap = snapshot_ref(o->snap);
+    fetch_pool_limit(p->pool, o->snap->config->max_transfers);
     schedule_host_limits(p->schedule, o->snap->config->host_interval_ms,
                          o->snap->config->host_connections);
 }
@@ -341,7 +343,7 @@ static void pump(struct poller *p)
     p->armed_ms = 0;
 
     while (!p->stopping && !p->waiting && p->outstanding < POLLER_OUTSTANDING_MAX / 2 &&
-           p->active < p->snap->config->max_transfers &&
+           p->active < p->snap->config->max_transfers + NAMES_MAX &&
            schedule_pop_due(p->schedule, clock_mono_ms(), &id)) {
         struct feed *f = p->feeds[id];
         int r = job_start(p, f);
@@ -355,7 +357,8 @@ static void pump(struct poller *p)
         }
     }
     next = schedule_next_ms(p->schedule);
-    if (p->stopping || p->waiting || p->active >= p->snap->config->max_transfers ||
+    if (p->stopping || p->waiting ||
+        p->active >= p->snap->config->max_transfers + NAMES_MAX ||
         p->outstanding >= POLLER_OUTSTANDING_MAX / 2 || next == INT64_MAX) {
         (void)sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
     } else {

@@ -569,6 +569,13 @@ int fetch_start(struct fetch_pool *p, const struct fetch_request *req,
     return 0;
 }
 
+void fetch_pool_limit(struct fetch_pool *p, unsigned n)
+{
+    p->max_transfers = n ? n : DEFAULT_TRANSFERS;
+    (void)curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)p->max_transfers);
+    kick(p);
+}
+
 unsigned fetch_active(const struct fetch_pool *p)
 {
     return p->active;

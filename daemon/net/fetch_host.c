@@ -13,7 +13,7 @@
 #include "buf.h"
 #include "netguard.h"
 
-#define MAX_ASKING 256      /* lookups at once; one costs about 3 KB, no thread */
+#define MAX_ASKING 2048     /* lookups at once; one costs about 3 KB, no thread */
 #define MAX_CACHED 8192     /* names kept beside those in use */
 #define MAX_ADDRESSES 16    /* of one name */
 #define QUERY_MS 2000       /* first try; each further one waits twice as long */
