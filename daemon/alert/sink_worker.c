@@ -17,6 +17,7 @@
 #define BATCH_MAX 64
 /* No kind may block longer for one alert: its timeout is at most 300 s. */
 #define SEND_MAX_MS 360000
+#define GRACE_MS 50    /* for a send that was interrupted, whatever the deadline */
 #define REFUSALS_MAX 3 /* of one parcel, before it is skipped */
 
 struct job { /* in the queue; one of `alert` and `digest` */
@@ -427,6 +428,8 @@ static void worker_stop(struct sink *sink, int64_t deadline_ms)
     int64_t now = clock_mono_ms(), end = now + deadline_ms, last = end - deadline_ms / 3;
     bool told = false;
 
+    if (w->work->interrupt && end < last + GRACE_MS)
+        end = last + GRACE_MS; /* it ends at once: better than to leave it running */
     pthread_mutex_lock(&w->lock);
     w->stop = true;
     pthread_cond_signal(&w->wake);

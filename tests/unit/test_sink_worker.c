@@ -298,6 +298,18 @@ static void interrupts_a_send_that_hangs(void **state)
     assert_int_equal(post.n, 0);
 }
 
+static void joins_a_send_that_was_interrupted_without_any_time(void **state)
+{
+    (void)state;
+    struct post post = { .hang_ms = 60000 };
+    struct sink *s = start(&post, &work, at_will);
+
+    assert_int_equal(hand_over(s, 1, 1), 1);
+    usleep(20000);
+    s->ops->free(s, 0);
+    assert_true(post.freed); /* its thread has ended */
+}
+
 static void leaves_a_send_that_cannot_be_interrupted(void **state)
 {
     (void)state;
@@ -326,6 +338,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(keeps_to_its_pace),
     cmocka_unit_test(lets_a_send_on_its_way_arrive),
     cmocka_unit_test(interrupts_a_send_that_hangs),
+    cmocka_unit_test(joins_a_send_that_was_interrupted_without_any_time),
     cmocka_unit_test(leaves_a_send_that_cannot_be_interrupted),
 };
 
