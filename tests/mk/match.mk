@@ -34,10 +34,14 @@ $(B)/shared/.stamp:
 	@mkdir -p $(B)/shared
 	$(Q)'$(FEEDWATCH_SHARED)/tools/unpack' $(B)/shared
 
+## make bench-text  folding and tokenising beside utf8proc and ICU on the same text
+bench-text: $(B)/bench/bench_text $(B)/shared/.stamp
+	@$< $(B)/shared
+
 bench-match: $(B)/bench/bench_match $(B)/shared/.stamp
 	@$< $(B)/shared/polls $(RULES) $(KIND)
 
-.PHONY: bench-match
+.PHONY: bench-match bench-text
 
 # test_match counts allocations, and lets one after the other fail.
 $(B)/tests/test_match: OWNLD += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
