@@ -155,4 +155,5 @@ void rule_check_whole(struct rule_parse *p)
         return;
     lint_mixed(p);
     lint_regex(p);
+    rule_lint(p);
 }

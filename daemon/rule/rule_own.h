@@ -157,4 +157,6 @@ void rule_fail_token(struct rule_parse *p, const struct rule_token *t);
 /* Checks of the whole tree, and lints that need it. */
 void rule_check_text(struct rule_parse *p, struct str text);
 void rule_check_whole(struct rule_parse *p);
+/* Warn of operands that change nothing. */
+void rule_lint(struct rule_parse *p);
 #endif
