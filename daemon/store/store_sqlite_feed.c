@@ -206,15 +206,21 @@ static int bind_twin(struct store_sqlite *s, const char *name, const char *url,
     return r;
 }
 
-/* Make the row of `name` as it must be, whatever was there. */
-static int settle_row(struct store_sqlite *s, const char *name, const char *url)
+/* Make the row of `name` as it must be, whatever was there.  1 and *out when it is so
+ * already, 0 when it was changed, or -errno. */
+static int settle_row(struct store_sqlite *s, const char *name, const char *url,
+                      struct store_feed *out)
 {
     struct store_feed f = { 0 };
     int64_t id;
 
     int r = find(s, ST_FEED_BY_NAME, name, &f);
+    if (r > 0 && strcmp(f.url, url) == 0) {
+        *out = f;
+        return 1;
+    }
     if (r > 0) {
-        r = strcmp(f.url, url) ? set_text(s, ST_FEED_MOVE, f.id, url) : 0;
+        r = set_text(s, ST_FEED_MOVE, f.id, url);
     } else if (r == 0) {
         r = find(s, ST_FEED_BY_URL, url, &f);
         if (r > 0)
@@ -230,7 +236,7 @@ static int settle_row(struct store_sqlite *s, const char *name, const char *url)
 static int bind_row(struct store_sqlite *s, const char *name, const char *url,
                     struct store_feed *out)
 {
-    int r = settle_row(s, name, url);
+    int r = settle_row(s, name, url, out);
 
     if (r == 0)
         r = find(s, ST_FEED_BY_NAME, name, out);
