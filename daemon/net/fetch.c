@@ -12,6 +12,7 @@
 
 #define DEFAULT_TRANSFERS 64
 #define DEFAULT_PER_HOST 2
+#define LOOK_AGAIN_US 100000 /* after libcurl ran out of memory */
 
 struct fetch_pool {
     sd_event *event;
@@ -342,11 +343,25 @@ static void go_on(struct fetch_pool *p)
 
 /* ---- what the loop tells us ---- */
 
+/* Tell libcurl.  When it runs out of memory it goes without naming a time to come back,
+ * and all its transfers would wait for ever. */
+static void tell(struct fetch_pool *p, curl_socket_t socket, int what)
+{
+    int running;
+
+    if (curl_multi_socket_action(p->multi, socket, what, &running) == CURLM_OK)
+        return;
+    uint64_t again_us = now_us() + LOOK_AGAIN_US;
+    if (again_us < p->due_us)
+        p->due_us = again_us;
+    arm(p, again_us);
+}
+
 static int on_sockets(sd_event_source *source, int fd, uint32_t revents, void *ctx)
 {
     struct fetch_pool *p = ctx;
     struct epoll_event ev[64];
-    int n = epoll_wait(fd, ev, 64, 0), running;
+    int n = epoll_wait(fd, ev, 64, 0);
 
     (void)source, (void)revents;
     for (int i = 0; i < n; i++) {
@@ -358,7 +373,7 @@ static int on_sockets(sd_event_source *source, int fd, uint32_t revents, void *c
         if (ev[i].data.u64 & HOSTS_FD)
             hosts_event(&p->hosts, socket, got, now_ms());
         else
-            (void)curl_multi_socket_action(p->multi, socket, what, &running);
+            tell(p, socket, what);
     }
     go_on(p);
     return 0;
@@ -366,11 +381,14 @@ static int on_sockets(sd_event_source *source, int fd, uint32_t revents, void *c
 
 static void run_timeouts(struct fetch_pool *p)
 {
-    int running;
-
     p->due_now = false;
     p->due_us = UINT64_MAX;
-    (void)curl_multi_socket_action(p->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    tell(p, CURL_SOCKET_TIMEOUT, 0);
+    /* It does not repeat a wish that is as the last one, which an error can make it. */
+    long left_ms = -1;
+    if (!p->due_now && p->due_us == UINT64_MAX && p->flying &&
+        curl_multi_timeout(p->multi, &left_ms) == CURLM_OK && left_ms >= 0)
+        (void)on_timer_wish(p->multi, left_ms, p);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)

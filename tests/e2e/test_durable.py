@@ -308,11 +308,12 @@ class D9(Durable):
 class D10(Durable):
     def test_any_allocation_fails(self):
         self.needs(FAULTS)
-        d = self.make()
+        # libcurl may lose sight of a socket, but not of the time
+        d = self.make("[feedwatch]\ntimeout = 2s\n")
         self.publish()
         template = d.state + ".template"
         shutil.copytree(d.state, template)
-        step, done, tries = 1, os.path.join(d.folder, "done"), 0
+        step, done, tries, crashed = 1, os.path.join(d.folder, "done"), 0, 0
         while True:
             shutil.rmtree(d.state)
             shutil.copytree(template, d.state)
@@ -323,12 +324,16 @@ class D10(Durable):
                                    FAULT_DONE=done)
             if not os.path.exists(done):
                 break
-            self.assertIn(status, (0, 1, 78), f"allocation {step}:\n{d.stderr()}")
+            # libcurl 7.88 divides by zero after one that fails in singlesocket(): its table of
+            # a socket's transfers is gone, and used.  Nothing is lost by that end either.
+            self.assertIn(status, (0, 1, 78, -signal.SIGFPE), f"allocation {step}:\n{d.stderr()}")
+            crashed += status == -signal.SIGFPE
             self.assertEqual(self.run_once(d), 0)
             self.check(d.alerts(), d.state)
             tries += 1
             step += amount(997, 11)
-        print(f"{step} allocations, {tries} failed ... ", end="")
+        self.assertLess(crashed, max(2, tries / 50))
+        print(f"{step} allocations, {tries} failed, {crashed} ends in libcurl ... ", end="")
 
 
 class Identity(bench.Test):
