@@ -42,6 +42,8 @@ static void set_up(struct feed_member *x)
 
 static int feed_expat(struct feed_member *x, const char *s, size_t n)
 {
+    x->feeding = s;
+    x->feeding_at = x->fed;
     if (XML_Parse(x->expat, s, (int)n, XML_FALSE) != XML_STATUS_OK)
         return -EBADMSG;
     x->fed += n;
@@ -108,6 +110,17 @@ static int mend_nesting(struct feed_member *x, const char *s, size_t n)
     return reopen(x);
 }
 
+/* An item starts where the one before has no end tag: end that one; the tag comes again.
+ */
+static int close_item(struct feed_member *x)
+{
+    x->unclosed = false;
+    x->filter.repairs[XML_REPAIR_NESTING]++;
+    while (x->in_item && x->depth && x->stop == 0)
+        xml_element_close(x);
+    return x->stop ? x->stop : reopen(x);
+}
+
 /* A tag that Expat will not take: rewrite it, or drop it. */
 static int mend_tag(struct feed_member *x, const char *s, size_t n)
 {
@@ -118,6 +131,10 @@ static int mend_tag(struct feed_member *x, const char *s, size_t n)
     buf_init(&tag, 4 * n + 16);
     if (r == 0 && xml_filter_mend_tag(&x->filter, &tag, s, n)) {
         r = feed_expat(x, tag.s, tag.n);
+        if (r && x->unclosed) {
+            r = close_item(x);
+            r = r ? r : feed_expat(x, tag.s, tag.n);
+        }
         if (r && x->stop)
             r = x->stop;
         else if (r && XML_GetErrorCode(x->expat) == XML_ERROR_TAG_MISMATCH)
@@ -178,6 +195,11 @@ static int recover(struct feed_member *x, struct run *run, size_t at, enum XML_E
         return feed_parse_end(x->p, FEED_BROKEN, "more than %d errors", RECOVERIES_MAX);
     if (e == XML_ERROR_NO_MEMORY)
         return -ENOMEM;
+    if (x->unclosed) {
+        run->s += at;
+        run->n -= at;
+        return close_item(x);
+    }
     xml_filter_token(run->s, run->n, at, &from, &to);
     const char *s = run->s + from;
     size_t n = to - from;
@@ -227,8 +249,10 @@ static int on_run(void *ctx, const char *s, size_t n)
             break;
         } else {
             XML_Index index = XML_GetCurrentByteIndex(x->expat);
-            size_t at =
-                index > 0 && (uint64_t)index > before ? (size_t)index - before : 0;
+            uint64_t where = x->unclosed ? x->unclosed_at
+                             : index > 0 ? (uint64_t)index
+                                         : 0;
+            size_t at = where > before ? (size_t)(where - before) : 0;
             r = recover(x, &run, at < run.n ? at : run.n - 1, XML_GetErrorCode(x->expat));
         }
     }

@@ -77,7 +77,11 @@ struct feed_member {
     struct buf person_feed;    /* the feed's authors, the same */
     int64_t sy_period_s, sy_frequency;
     unsigned long recoveries;
-    int stop; /* non-zero: the parse is over */
+    const char *feeding; /* what it is parsing at the moment, and where that starts */
+    uint64_t feeding_at;
+    bool unclosed;        /* Expat was stopped at an item that starts inside of one */
+    uint64_t unclosed_at; /* the byte of its '<', counted like fed */
+    int stop;             /* non-zero: the parse is over */
 };
 
 /* feed_xml_element.c */

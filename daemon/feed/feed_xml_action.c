@@ -266,7 +266,7 @@ void xml_action_person_end(struct feed_member *x, struct xml_frame *f)
     (void)f;
     if (name.n == 0)
         name = str_trim(buf_str(&x->person_email));
-    if (name.n == 0)
+    if (name.n == 0 && !x->person_text.error) /* so long a text is no name */
         name = str_trim(buf_str(&x->person_text));
     add_person(x, name);
 }

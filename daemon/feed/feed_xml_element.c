@@ -307,6 +307,30 @@ static void nested_start(struct feed_member *x, const char *name, const char **a
     add_tag(x, name, atts);
 }
 
+static bool starts_item(struct xml_name *e)
+{
+    const struct xml_rule *rule = rule_for(e, PLACE_FEED);
+
+    return rule && rule->act == ACT_ITEM;
+}
+
+/* An item inside of one: the end tag of the outer one is missing.  As if the tag had not
+ * come: feed_xml ends the item that is open and feeds it again.  An empty one ("<item/>")
+ * says nothing. */
+static void item_in_item(struct feed_member *x, struct xml_frame *f)
+{
+    uint64_t at = (uint64_t)XML_GetCurrentByteIndex(x->expat);
+    uint64_t end = at + (uint64_t)XML_GetCurrentByteCount(x->expat);
+
+    f->place = PLACE_SKIP;
+    if (at < x->feeding_at || end - at < 2 || x->feeding[end - x->feeding_at - 2] == '/')
+        return;
+    pop(x);
+    x->unclosed = true;
+    x->unclosed_at = at;
+    (void)XML_StopParser(x->expat, XML_FALSE);
+}
+
 void xml_element_start(void *ctx, const char *name, const char **atts)
 {
     struct feed_member *x = ctx;
@@ -334,6 +358,8 @@ void xml_element_start(void *ctx, const char *name, const char **atts)
     const struct xml_rule *rule = rule_for(e, f->place);
     if (rule)
         xml_action_start(x, f, rule, e->ns, atts);
+    else if (f->place == PLACE_ITEM && starts_item(e))
+        item_in_item(x, f);
     else if (f->place != PLACE_ROOT && f->place != PLACE_PERSON)
         f->place = PLACE_SKIP;
 }
@@ -362,7 +388,7 @@ void xml_element_end(void *ctx, const char *name)
     struct feed_member *x = ctx;
 
     (void)name;
-    if (x->stop || x->depth == 0)
+    if (x->stop || x->unclosed || x->depth == 0)
         return;
     xml_element_close(x);
     if (x->closed)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <strings.h>
 #include "html.h"
+#include "windows_1252.h"
 
 enum {
     REF_MAX = 40,       /* longer than any name of HTML */
@@ -46,15 +47,6 @@ static void put_char(char with[XML_ENTITY_MAX], unsigned long cp)
     with[b.n] = '\0';
     buf_free(&b);
 }
-
-/* &#128; to &#159; are C1 controls by the letter and windows-1252 in practice (HTML
- * standard, numeric character reference end state). */
-static const unsigned short c1_meant[32] = {
-    0x20AC, 0x81,   0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
-    0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,   0x017D, 0x8F,
-    0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
-    0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D,   0x017E, 0x0178,
-};
 
 static bool xml_char(unsigned long cp)
 {
@@ -142,8 +134,8 @@ static enum xml_ref numeric(const char *s, size_t n, bool last, size_t *used,
             with[0] = '\0';
         return XML_REF_MENDED;
     }
-    if (cp >= 0x80 && cp < 0xA0) {
-        put_char(with, c1_meant[cp - 0x80]);
+    if (cp >= 0x80 && cp < 0xA0) { /* a C1 control by the letter, not in practice */
+        put_char(with, windows_1252((unsigned char)cp));
         return ended ? XML_REF_MAPPED : XML_REF_MENDED;
     }
     if (ended && s[2] != 'X')

@@ -330,6 +330,7 @@ static void by_jis(char *s, size_t n)
 static int iconv_block(struct charset *c, char *s, size_t n)
 {
     char out[OUT_SIZE];
+    size_t unit = c->kind != CHARSET_WIDE ? 1 : strncmp(c->name, "utf-32", 6) ? 2 : 4;
 
     for (;;) {
         char *o = out;
@@ -337,10 +338,11 @@ static int iconv_block(struct charset *c, char *s, size_t n)
         size_t r = iconv(c->cd, &s, &n, &o, &no);
         int e = errno;
         if (r == (size_t)-1 && e == EILSEQ && n) {
+            size_t bad = unit < n ? unit : n;
             memcpy(o, "\xEF\xBF\xBD", 3);
             o += 3;
-            s++;
-            n--;
+            s += bad;
+            n -= bad;
             c->repairs++;
         }
         if (c->japanese)

@@ -1,6 +1,7 @@
 # The parser against the shared test data, which is unpacked into $(B)/shared.
 ## make score        conformance of the parser by field and source; item counts of real feeds
 ## make check-parse  any split of a feed gives the same items; a cut one gives a prefix
+## make check-farm   10,000 damaged feeds are read in time, in any split, without harm
 ## make bench-parse  speed of the parser beside bare Expat, and its memory
 
 SHARED_DATA := $(B)/shared/open
@@ -26,7 +27,11 @@ check-parse: $(B)/bench/parse_check $(SHARED_DATA)
 	    echo "check-parse: every split and every cut is fine"
 CUTS ?= 200
 
+check-farm: $(B)/bench/parse_farm $(SHARED_DATA)
+	@cd '$(B)' && find shared/open/real-* -name '*.xml' | sort | xargs bench/parse_farm --count=$(FARM)
+FARM ?= 10000
+
 bench-parse: $(B)/bench/parse_bench $(SHARED_DATA)
 	@find '$(SHARED_DATA)'/real-* -name '*.xml' | sort | xargs $(B)/bench/parse_bench
 
-.PHONY: score score-floor check-parse bench-parse
+.PHONY: score score-floor check-parse check-farm bench-parse
