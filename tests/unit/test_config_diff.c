@@ -114,7 +114,7 @@ static void lists_are_bounded(void **state)
     for (int i = 0; i < 2000; i++)
         n += (size_t)snprintf(text + n, sizeof text - n, "feed-%04d = http://x/%d\n", i,
                               i);
-    n += (size_t)snprintf(text + n, sizeof text - n, FEEDS + strlen("[feeds]\n"));
+    n += (size_t)snprintf(text + n, sizeof text - n, "%s", &FEEDS[strlen("[feeds]\n")]);
     n += (size_t)snprintf(text + n, sizeof text - n, "[watchlist]\nthree = x\n");
     diff(FEEDS WATCHES, text);
     is(&d.watches_removed, "one, two");
