@@ -18,6 +18,8 @@
 #include "queue.h"
 
 #define BATCH_MAX 256
+#define GATHER_MS 100    /* so long may a change without an alert wait for company ... */
+#define GATHER_ENOUGH 64 /* ... unless so many wait */
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 30000
 #define WARN_EVERY_MS 3600000 /* a full disk is said once an hour */
@@ -39,6 +41,8 @@ struct writer {
     struct store *store;
     struct queue *queue;
     int alert_fd;
+    int hurry_fd;        /* an eventfd: what waits is to be committed at once */
+    atomic_uint waiting; /* in the queue */
     pthread_t thread;
     struct pulse *pulse;
     atomic_bool stopping;
@@ -56,11 +60,44 @@ static void finish(struct write_request *r, int result)
         r->done(r);
 }
 
+/* A commit costs the same for one change as for many.  So what nobody waits for (a
+ * feed's state, a window without an alert) waits for company; it is not lost by a crash
+ * of the moment: the poll is then made again. */
+static bool is_urgent(const struct write_request *r)
+{
+    return r->change.n_alerts || r->cursor.sink || !r->change.feed_id;
+}
+
+/* `r` is in the queue, or nearly. */
+static void announce(struct writer *w, bool urgent)
+{
+    uint64_t one = 1;
+    unsigned before = atomic_fetch_add(&w->waiting, 1);
+
+    if ((urgent || before + 1 == GATHER_ENOUGH) &&
+        write(w->hurry_fd, &one, sizeof one) < 0)
+        (void)0; /* the counter is full: it is readable already */
+}
+
+/* Something waits: give it company, but not for long. */
+static void wait_for_more(struct writer *w)
+{
+    struct pollfd p = { .fd = w->hurry_fd, .events = POLLIN };
+    uint64_t count;
+
+    if (!atomic_load(&w->stopping))
+        (void)poll(&p, 1, GATHER_MS);
+    if (read(w->hurry_fd, &count, sizeof count) < 0)
+        (void)0; /* the time was up */
+}
+
 /* Take what waits; calls are run at once, the rest is sorted into `b`. */
 static void gather(struct writer *w, struct batch *b)
 {
     void *taken[BATCH_MAX];
     size_t n = queue_take(w->queue, taken, BATCH_MAX);
+
+    atomic_fetch_sub(&w->waiting, (unsigned)n);
 
     b->n = b->n_changes = b->n_cursors = 0;
     for (size_t i = 0; i < n; i++) {
@@ -212,6 +249,8 @@ static void *run(void *arg)
         int64_t over = clock_mono_ms() - w->tidy_ms;
         if (over >= (ready == 0 ? 0 : TIDY_WAIT_MS))
             tidy(w);
+        if (ready > 0)
+            wait_for_more(w);
         gather(w, b);
         if (b->n)
             commit_batch(w, b);
@@ -234,7 +273,8 @@ int writer_new(struct writer **out, struct store *store, size_t capacity)
     w->store = store;
     w->tidy_ms = clock_mono_ms() + TIDY_FIRST_MS;
     w->alert_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int r = w->alert_fd < 0 ? -errno : queue_new(&w->queue, capacity);
+    w->hurry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int r = w->alert_fd < 0 || w->hurry_fd < 0 ? -errno : queue_new(&w->queue, capacity);
     if (r == 0)
         r = pulse_new(&w->pulse, "writer");
     if (r == 0)
@@ -242,6 +282,8 @@ int writer_new(struct writer **out, struct store *store, size_t capacity)
     if (r < 0) {
         if (w->alert_fd >= 0)
             close(w->alert_fd);
+        if (w->hurry_fd >= 0)
+            close(w->hurry_fd);
         queue_free(w->queue);
         pulse_free(w->pulse);
         free(w);
@@ -254,7 +296,10 @@ int writer_new(struct writer **out, struct store *store, size_t capacity)
 
 void writer_push(struct writer *w, struct write_request *r)
 {
+    bool urgent = is_urgent(r); /* `r` may be gone once it is pushed */
+
     (void)queue_push(w->queue, r);
+    announce(w, urgent);
 }
 
 struct call {
@@ -320,6 +365,7 @@ int writer_sync(struct writer *w, int64_t deadline_ms)
         free(s);
         return -EAGAIN;
     }
+    announce(w, true);
     while ((r = sem_timedwait(&s->reached, &until)) < 0 && errno == EINTR)
         ;
     r = r < 0 ? -errno : 0;
@@ -339,7 +385,8 @@ int writer_stop(struct writer *w, int64_t deadline_ms)
     if (!w)
         return 0;
     atomic_store(&w->stopping, true);
-    (void)queue_try_push(w->queue, &w->wake); /* full: then it is awake anyway */
+    if (queue_try_push(w->queue, &w->wake) == 0) /* full: then it is awake anyway */
+        announce(w, true);
     clock_deadline(&until, deadline_ms);
     int r = -pthread_timedjoin_np(w->thread, NULL, &until);
     if (r < 0)
