@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <inttypes.h>
 #include <xxhash.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include "seen.h"
 #include "url.h"
 #include "utf8.h"
@@ -47,19 +50,105 @@ static uint32_t fold(uint32_t c)
     return c >= 0x2010 && c <= 0x2015 ? '-' : c; /* dashes */
 }
 
+/* For ASCII: what stands for each character, 0: nothing. */
+static const char plain[128] = {
+    ['!'] = '!', ['#'] = '#', ['$'] = '$', ['%'] = '%',   ['&'] = '&', ['('] = '(',
+    [')'] = ')', ['*'] = '*', ['+'] = '+', [','] = ',',   ['-'] = '-', ['.'] = '.',
+    ['/'] = '/', ['0'] = '0', ['1'] = '1', ['2'] = '2',   ['3'] = '3', ['4'] = '4',
+    ['5'] = '5', ['6'] = '6', ['7'] = '7', ['8'] = '8',   ['9'] = '9', [':'] = ':',
+    [';'] = ';', ['<'] = '<', ['='] = '=', ['>'] = '>',   ['?'] = '?', ['@'] = '@',
+    ['A'] = 'a', ['B'] = 'b', ['C'] = 'c', ['D'] = 'd',   ['E'] = 'e', ['F'] = 'f',
+    ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j',   ['K'] = 'k', ['L'] = 'l',
+    ['M'] = 'm', ['N'] = 'n', ['O'] = 'o', ['P'] = 'p',   ['Q'] = 'q', ['R'] = 'r',
+    ['S'] = 's', ['T'] = 't', ['U'] = 'u', ['V'] = 'v',   ['W'] = 'w', ['X'] = 'x',
+    ['Y'] = 'y', ['Z'] = 'z', ['['] = '[', ['\\'] = '\\', [']'] = ']', ['^'] = '^',
+    ['_'] = '_', ['a'] = 'a', ['b'] = 'b', ['c'] = 'c',   ['d'] = 'd', ['e'] = 'e',
+    ['f'] = 'f', ['g'] = 'g', ['h'] = 'h', ['i'] = 'i',   ['j'] = 'j', ['k'] = 'k',
+    ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o',   ['p'] = 'p', ['q'] = 'q',
+    ['r'] = 'r', ['s'] = 's', ['t'] = 't', ['u'] = 'u',   ['v'] = 'v', ['w'] = 'w',
+    ['x'] = 'x', ['y'] = 'y', ['z'] = 'z', ['{'] = '{',   ['|'] = '|', ['}'] = '}',
+    ['~'] = '~',
+};
+
+/* Characters of one multi-byte sequence; returns how many bytes were written. */
+static size_t canonical_wide(char *to, const char *s, size_t n, size_t *len)
+{
+    uint32_t c = utf8_get(s, n, len);
+
+    if (c == 0x2026) { /* ellipsis */
+        memcpy(to, "...", 3);
+        return 3;
+    }
+    return is_noise(c) ? 0 : utf8_put(to, fold(c));
+}
+
+#ifdef __SSE2__
+enum { CHUNK = 16 };
+
+/* Fold 16 bytes and write them all; returns how many come before the first that needs a
+ * look of its own: noise, and what is not ASCII. */
+static inline size_t canonical_chunk(char *to, const char *s)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)s);
+    /* signed: bytes from 0x80 on are below all */
+    __m128i odd = _mm_cmpgt_epi8(_mm_set1_epi8('!'), v);
+    __m128i upper = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('A' - 1)),
+                                  _mm_cmpgt_epi8(_mm_set1_epi8('Z' + 1), v));
+
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(v, _mm_set1_epi8('\'')));
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(v, _mm_set1_epi8('`')));
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7F)));
+    v = _mm_or_si128(v, _mm_and_si128(upper, _mm_set1_epi8(0x20)));
+    _mm_storeu_si128((__m128i *)(void *)to, v);
+    return (size_t)__builtin_ctz((unsigned)_mm_movemask_epi8(odd) | 1U << CHUNK);
+}
+#else
+enum { CHUNK = 16 };
+static inline size_t canonical_chunk(char *to, const char *s)
+{
+    size_t i = 0;
+
+    for (; i < CHUNK && (unsigned char)s[i] < 0x80 && plain[(unsigned char)s[i]]; i++)
+        to[i] = plain[(unsigned char)s[i]];
+    return i;
+}
+#endif
+
+/* Write the canonical form of `s` to `to`, at most `max` bytes of it and 3 more; it is
+ * never longer than `s`, but CHUNK more bytes may be written.  Returns how many. */
+static size_t canonical(char *to, struct str s, size_t max)
+{
+    size_t n = 0, i = 0, len;
+
+    while (i < s.n && n < max) {
+        if (s.n - i >= CHUNK && max - n >= CHUNK) {
+            size_t k = canonical_chunk(to + n, s.s + i);
+            n += k;
+            i += k;
+            if (k == CHUNK)
+                continue;
+        }
+        unsigned char byte = (unsigned char)s.s[i];
+        if (byte >= 0x80) {
+            n += canonical_wide(to + n, s.s + i, s.n - i, &len);
+            i += len;
+            continue;
+        }
+        to[n] = plain[byte];
+        n += plain[byte] != 0;
+        i++;
+    }
+    return n;
+}
+
 /* Append the canonical form of `s`, at most about `max` bytes of it. */
 static void put_canonical(struct buf *out, struct str s, size_t max)
 {
-    size_t end = out->n + max;
-
-    for (size_t i = 0, len; i < s.n && out->n < end; i += len) {
-        uint32_t c = utf8_get(s.s + i, s.n - i, &len);
-
-        if (c == 0x2026) /* ellipsis */
-            (void)buf_puts(out, "...");
-        else if (!is_noise(c))
-            (void)buf_put_utf8(out, fold(c));
-    }
+    if (buf_reserve(out, (s.n < max ? s.n : max) + CHUNK + 4) < 0)
+        return;
+    out->n += canonical(out->s + out->n, s, max);
+    out->s[out->n] = '\0';
 }
 
 /* --- prints --- */

@@ -52,12 +52,13 @@ static struct str take(struct str *s, size_t n, size_t skip)
     return head;
 }
 
-/* Bytes before the first one that is in `set`. */
-static size_t until(struct str s, const char *set)
+/* Bytes before the first one that is in `set`, which has one to three. */
+static inline size_t until(struct str s, const char *set)
 {
+    char a = set[0], b = set[1] ? set[1] : a, c = set[1] && set[2] ? set[2] : a;
     size_t i = 0;
 
-    while (i < s.n && (s.s[i] == '\0' || !strchr(set, s.s[i])))
+    while (i < s.n && s.s[i] != a && s.s[i] != b && s.s[i] != c)
         i++;
     return i;
 }
@@ -299,12 +300,10 @@ int url_resolve(struct buf *out, struct str base, struct str ref)
 /* The host part of `authority`: without user and port. */
 static struct str host_of(struct str authority)
 {
-    for (size_t i = authority.n; i > 0; i--) {
-        if (authority.s[i - 1] == '@') {
-            (void)take(&authority, i, 0);
-            break;
-        }
-    }
+    const char *at = authority.n ? memrchr(authority.s, '@', authority.n) : NULL;
+
+    if (at)
+        (void)take(&authority, (size_t)(at - authority.s) + 1, 0);
     if (authority.n && authority.s[0] == '[') {
         size_t close = until(authority, "]");
         authority.n = close < authority.n ? close + 1 : 0;
@@ -316,9 +315,16 @@ static struct str host_of(struct str authority)
 
 bool url_is_web(struct str url)
 {
-    if (!web_prefix(url) || host_of(split(url).authority).n == 0)
+    struct str rest = url;
+    size_t prefix = web_prefix(url);
+
+    (void)take(&rest, prefix, 0);
+    rest.n = until(rest, "/?#"); /* the authority */
+    if (!prefix || host_of(rest).n == 0)
         return false;
-    for (size_t i = 0, len; i < url.n; i += len) {
+    for (size_t i = prefix, len = 1; i < url.n; i += len, len = 1) {
+        if (url.s[i] > 0x20 && url.s[i] < 0x7F)
+            continue;
         uint32_t c = utf8_get(url.s + i, url.n - i, &len);
         if (c <= 0x20 || utf8_unsafe(c))
             return false;
@@ -326,14 +332,24 @@ bool url_is_web(struct str url)
     return true;
 }
 
+static int put_lower(struct buf *out, struct str s)
+{
+    int r = buf_reserve(out, s.n);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < s.n; i++)
+        out->s[out->n++] = lower(s.s[i]);
+    out->s[out->n] = '\0';
+    return 0;
+}
+
 int url_host(struct buf *scratch, struct str url)
 {
     struct str host = host_of(split(str_trim(url)).authority);
 
     buf_clear(scratch);
-    for (size_t i = 0; i < host.n; i++)
-        (void)buf_putc(scratch, lower(host.s[i]));
-    return scratch->error;
+    return put_lower(scratch, host);
 }
 
 /* Query parameters that say where a reader came from, not what is to be read. */
@@ -404,8 +420,7 @@ int url_normalise(struct buf *out, struct str url)
         (void)take(&host, 4, 0);
     while (host.n && host.s[host.n - 1] == '.')
         host.n--;
-    for (size_t i = 0; i < host.n; i++)
-        (void)buf_putc(out, lower(host.s[i]));
+    (void)put_lower(out, host);
     if (port.n > 1 && !str_eq(port, STR(":80")) && !str_eq(port, STR(":443")))
         (void)buf_put_str(out, port);
     while (p.path.n && p.path.s[p.path.n - 1] == '/')
