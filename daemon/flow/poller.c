@@ -270,6 +270,7 @@ static void apply(struct poller *p, struct order *o)
 {
     size_t n_new = 0;
 
+    p->finished = false;
     qsort(o->feeds, o->n, sizeof *o->feeds, by_id);
     for (size_t i = 0; i < p->n_feeds; i++) {
         struct feed *f = p->feeds[i];

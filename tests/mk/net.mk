@@ -5,12 +5,20 @@ FETCH_TESTS := $(B)/tests/test_fetch $(B)/tests/test_fetch_hostile $(B)/tests/te
 $(FETCH_TESTS): $(addprefix $(B)/tests/unit/,fetch_rig.o origin.o names.o)
 $(FETCH_TESTS): PKGLIB += -lz -lssl -lcrypto
 
-## make bench-poll what a GET costs beside bare libcurl
-$(B)/bench/bench_fetch: $(B)/tests/bench/bench_fetch.o $(LIB)
+$(B)/bench/bench_%: $(B)/tests/bench/bench_%.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(OWNLD) $(LDFLAGS) -o $@ $^ $(PKGLIB)
-bench-poll: $(B)/bench/bench_fetch
+
+# A GET alone, without what comes after it.
+bench-fetch: $(B)/bench/bench_fetch
 	@$<
 
-.PHONY: bench-poll
+## make bench-poll what polling costs beside bare libcurl and Expat; [FEEDS [ROUNDS]] by hand
+$(B)/bench/bench_poll: $(addprefix $(B)/tests/bench/,bench_origin.o bench_bare.o) \
+    $(B)/tests/unit/names.o
+$(B)/bench/bench_poll: PKGLIB += -lssl -lcrypto
+bench-poll: $(B)/bench/bench_poll
+	@$<
+
+.PHONY: bench-fetch bench-poll
