@@ -4,62 +4,13 @@
 #include <string.h>
 #include "match_impl.h"
 
-static bool first_then_last(const struct occurrence *a, const struct occurrence *b)
+static int first_then_last(const void *a, const void *b)
 {
-    return a->first != b->first ? a->first < b->first : a->last < b->last;
-}
+    const struct occurrence *x = a, *y = b;
 
-/* Heap sort: nothing allocated, no bad case. */
-static void sift(struct occurrence *v, size_t root, size_t n)
-{
-    struct occurrence x = v[root];
-
-    for (size_t child; (child = 2 * root + 1) < n; root = child) {
-        if (child + 1 < n && first_then_last(&v[child], &v[child + 1]))
-            child++;
-        if (!first_then_last(&x, &v[child]))
-            break;
-        v[root] = v[child];
-    }
-    v[root] = x;
-}
-
-static void sort_occurrences(struct occurrence *v, size_t n)
-{
-    for (size_t i = n / 2; i-- > 0;)
-        sift(v, i, n);
-    for (size_t i = n; i-- > 1;) {
-        struct occurrence x = v[0];
-        v[0] = v[i];
-        v[i] = x;
-        sift(v, 0, i);
-    }
-}
-
-static void sift_numbers(uint32_t *v, size_t root, size_t n)
-{
-    uint32_t x = v[root];
-
-    for (size_t child; (child = 2 * root + 1) < n; root = child) {
-        if (child + 1 < n && v[child] < v[child + 1])
-            child++;
-        if (x >= v[child])
-            break;
-        v[root] = v[child];
-    }
-    v[root] = x;
-}
-
-void sort_numbers(uint32_t *v, size_t n)
-{
-    for (size_t i = n / 2; i-- > 0;)
-        sift_numbers(v, i, n);
-    for (size_t i = n; i-- > 1;) {
-        uint32_t x = v[0];
-        v[0] = v[i];
-        v[i] = x;
-        sift_numbers(v, 0, i);
-    }
+    if (x->first != y->first)
+        return x->first < y->first ? -1 : 1;
+    return x->last < y->last ? -1 : x->last > y->last;
 }
 
 static bool any_between(const struct numbers *sorted, uint32_t from, uint32_t to)
@@ -147,7 +98,8 @@ static struct operand operand_read(struct match_scratch *s, const uint32_t *code
     }
     s->found.n = o.to;
     if (o.to > o.from)
-        sort_occurrences(s->found.v + o.from, o.to - o.from);
+        sort_in_place(s->found.v + o.from, o.to - o.from, sizeof *s->found.v,
+                      first_then_last);
     return o;
 }
 
@@ -310,8 +262,10 @@ static bool collect(struct match_scratch *s, const uint32_t *code)
     return holds;
 }
 
-static int span_cmp(const struct match_span *a, const struct match_span *b)
+static int span_cmp(const void *x, const void *y)
 {
+    const struct match_span *a = x, *b = y;
+
     if (a->field != b->field)
         return a->field < b->field ? -1 : 1;
     if (a->index != b->index)
@@ -321,20 +275,6 @@ static int span_cmp(const struct match_span *a, const struct match_span *b)
     if (a->length != b->length)
         return a->length < b->length ? -1 : 1;
     return 0;
-}
-
-static void sift_spans(struct match_span *v, size_t root, size_t n)
-{
-    struct match_span x = v[root];
-
-    for (size_t child; (child = 2 * root + 1) < n; root = child) {
-        if (child + 1 < n && span_cmp(&v[child], &v[child + 1]) < 0)
-            child++;
-        if (span_cmp(&x, &v[child]) >= 0)
-            break;
-        v[root] = v[child];
-    }
-    v[root] = x;
 }
 
 static void sort_spans(struct match_span *v, size_t n)
@@ -349,14 +289,7 @@ static void sort_spans(struct match_span *v, size_t n)
         }
         return;
     }
-    for (size_t i = n / 2; i-- > 0;)
-        sift_spans(v, i, n);
-    for (size_t i = n; i-- > 1;) {
-        struct match_span x = v[0];
-        v[0] = v[i];
-        v[i] = x;
-        sift_spans(v, 0, i);
-    }
+    sort_in_place(v, n, sizeof *v, span_cmp);
 }
 
 /* Positions in order, each once. */
@@ -364,15 +297,7 @@ static size_t sort_places(uint32_t *v, size_t n)
 {
     size_t m = n > 0;
 
-    if (n > 32)
-        sort_numbers(v, n);
-    for (size_t i = 1; n <= 32 && i < n; i++) {
-        uint32_t x = v[i];
-        size_t k = i;
-        for (; k > 0 && v[k - 1] > x; k--)
-            v[k] = v[k - 1];
-        v[k] = x;
-    }
+    sort_numbers(v, n);
     for (size_t i = 1; i < n; i++)
         if (v[i] != v[m - 1])
             v[m++] = v[i];

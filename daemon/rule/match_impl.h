@@ -487,7 +487,10 @@ void value_find(struct match_scratch *s, const struct leaf *leaf);
 void found_add(struct match_scratch *s, struct occurrence o);
 uint32_t segment_of(const struct match_scratch *s, uint32_t position);
 
-/* Nothing is allocated, and there is no bad case. */
+/* Of `n` elements of at most 32 bytes.  Nothing is allocated, and there is no bad case.
+ */
+typedef int sort_cmp(const void *a, const void *b);
+void sort_in_place(void *v, size_t n, size_t size, sort_cmp *cmp);
 void sort_numbers(uint32_t *v, size_t n);
 
 bool code_holds(struct match_scratch *s, const uint32_t *code);
