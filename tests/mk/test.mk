@@ -27,6 +27,6 @@ fuzz: $(FUZZ)
 
 # What the stage "checks" of tests/run makes: CHECKS always (other files add theirs), DATA_CHECKS
 # when the shared test data is there.
-DATA_CHECKS += score-floor check-parse
+DATA_CHECKS += score-floor check-parse check-farm
 
 .PHONY: demo test e2e fuzz
