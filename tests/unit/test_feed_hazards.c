@@ -1,6 +1,6 @@
-/* What hostile and sloppy documents do to the parser, one test a row of the hazards that it
- * has to stand: in time, in memory, and with the items that can be saved.  Where the time
- * counts it is CPU time; sanitizers may take more of it.  The other rows: X7 is make
+/* What hostile and sloppy documents do to the parser, one test a row of the hazards that
+ * it has to stand: in time, in memory, and with the items that can be saved.  Where the
+ * time counts it is CPU time; sanitizers may take more of it.  The other rows: X7 is make
  * check-parse, X11 and X12 are test_seen, X13 is test_date, too, X14 is make check-farm;
  * the whole daemon meets X1 to X4 and X6 in e2e/test_hostile. */
 #include "test.h"
