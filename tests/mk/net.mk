@@ -22,3 +22,9 @@ bench-poll: $(B)/bench/bench_poll
 	@$<
 
 .PHONY: bench-fetch bench-poll
+
+## make bench-scale 100,000 feeds in one process: ready when, idle memory
+bench-scale: $(B)/feedwatch
+	@$(PYTHON) tests/bench/scale.py $(B)
+
+.PHONY: bench-scale
