@@ -106,6 +106,7 @@ struct config {
     size_t n_feeds;
     struct config_watch *watches;
     size_t n_watches;
+    bool any_on_update; /* some watch has on_update = yes */
     struct config_sink *sinks;
     size_t n_sinks;
     uint64_t content;            /* changes when what was read changes */

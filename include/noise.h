@@ -5,7 +5,8 @@
  *
  * Every alert is recorded and has its line in the log; what is held is only not told one
  * by one.  The state of a watch can be made again from its recorded alerts:
- * noise_told() and noise_held() for each, oldest first, as noise_decide() did. */
+ * noise_told(), noise_held() or noise_counted() for each, oldest first, as noise_decide()
+ * did. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -71,6 +72,9 @@ int noise_decide(struct noise_state *s, const struct noise_rules *r, bool late,
 int noise_told(struct noise_state *s, const struct noise_rules *r, int64_t time_ms);
 int noise_held(struct noise_state *s, const struct noise_rules *r,
                enum noise_reason reason, int64_t time_ms);
+
+/* One that was held and has been told in a digest since. */
+int noise_counted(struct noise_state *s, const struct noise_rules *r, int64_t time_ms);
 
 /* When a digest of what is held is due: INT64_MAX when nothing is held.  The rules may
  * have changed since. */

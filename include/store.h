@@ -185,8 +185,9 @@ struct store_change {
     struct str history;    /* new items as history_pack() made them; n == 0: none */
     int64_t history_items; /* how many */
     int64_t history_ms;    /* the latest fetch among them, UTC */
-    const struct store_source *sources; /* added to their alerts, after `alerts` are in;
-                                           one whose alert is gone is dropped */
+    struct store_source *sources; /* added to their alerts, after `alerts` are in;
+                                           one whose alert is gone is dropped; seq is set,
+                                           0 then */
     size_t n_sources;
     const struct store_story *stories;
     size_t n_stories;

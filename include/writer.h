@@ -8,8 +8,16 @@
 #include <stdint.h>
 #include "store.h"
 
+struct story_print;
+struct config;
+
 struct write_request {          /* each part is optional */
     struct store_change change; /* feed_id 0: none */
+    /* With `keys` the gate decides what becomes of change.alerts: the same array as
+     * change.alert_keys, which may be reordered with them, and a print for each or NULL.
+     */
+    struct seen_key *keys;
+    struct story_print *prints;
     struct store_cursor cursor; /* sink NULL: none */
     int (*call)(struct store *s,
                 void *ctx); /* run on the writer's thread, outside a commit */
@@ -35,11 +43,22 @@ void writer_push(struct writer *w, struct write_request *r);
  * disk is at fault, so that nobody hangs with it. */
 int writer_call(struct writer *w, int (*call)(struct store *s, void *ctx), void *ctx);
 
+/* Decide by the rules of `config` from now on.  0 or -errno, as writer_call(). */
+int writer_rules(struct writer *w, struct config *config);
+
+/* Make the digests that only wait for a storm or a group to end.  0 or -errno. */
+int writer_digest(struct writer *w);
+
+/* Alerts that have got a source more since the last call, at most `max`; the others are
+ * forgotten.  Any thread. */
+size_t writer_amended(struct writer *w, int64_t *seqs, size_t max);
+
 /* Wait until all that was pushed before is committed.  0, -ETIMEDOUT after `deadline_ms`,
  * or -EAGAIN when the queue is full. */
 int writer_sync(struct writer *w, int64_t deadline_ms);
 
-/* An eventfd: readable when alerts have been committed since it was last read. */
+/* An eventfd: readable when alerts, sources or digests have been committed since it was
+ * last read. */
 int writer_alert_fd(const struct writer *w);
 
 /* Commit what is queued, then end the thread and close the store.  When that takes longer

@@ -172,6 +172,11 @@ int noise_held(struct noise_state *s, const struct noise_rules *r,
     return 0;
 }
 
+int noise_counted(struct noise_state *s, const struct noise_rules *r, int64_t time_ms)
+{
+    return ring_put(&s->all, r->storm_size, time_ms);
+}
+
 int noise_decide(struct noise_state *s, const struct noise_rules *r, bool late,
                  int64_t published_s, int64_t now_ms)
 {

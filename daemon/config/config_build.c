@@ -599,6 +599,7 @@ static void build_watches(struct loader *l, struct config *c)
         w->priority =
             d[i].priority ? (enum alert_priority)(d[i].priority - 1) : ALERT_NORMAL;
         w->noise = config_noise_of(l, noise, &d[i].noise);
+        c->any_on_update |= w->noise && w->noise->on_update;
         w->feeds = build_list(l, &d[i].feeds, check_feed_word);
         w->sinks = build_list(l, &d[i].sinks, check_sink_word);
         w->test_yes = build_lines(l, &d[i].test_yes);

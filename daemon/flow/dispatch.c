@@ -9,6 +9,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 #include "clock.h"
+#include "dispatch_digest.h"
+#include "dispatch_plan.h"
 #include "log.h"
 #include "metrics.h"
 #include "sink.h"
@@ -17,6 +19,7 @@
 #define TURN_MS 200 /* of a long backlog, so that signals and the watchdog get theirs */
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 300000
+#define AMENDED_MAX 64 /* at once */
 #define ASKED_MAX_MS 86400000
 
 struct outlet { /* one sink and how far it is */
@@ -33,6 +36,7 @@ struct outlet { /* one sink and how far it is */
     bool troubled;       /* its own thread says that it cannot deliver; said once */
     int64_t retry_ms;    /* mono: not before; 0: now */
     bool never_gives_up; /* the log: each alert has its line, however late */
+    struct digest_line digests;
     struct latency latency;
     int64_t n_given; /* since the start */
 };
@@ -90,6 +94,13 @@ static struct store_cursor cursor_of(const struct outlet *o)
     };
 }
 
+static struct store_cursor digest_cursor_of(const struct outlet *o)
+{
+    return (struct store_cursor){ .sink = o->name,
+                                  .of_digests = true,
+                                  .digest_seq = o->digests.cursor };
+}
+
 /* Hand cursor and retry state to the writer. */
 static void save(struct outlet *o)
 {
@@ -103,6 +114,11 @@ static void save_cursor(struct outlet *o)
 {
     if (o->cursor != o->saved)
         save(o);
+    if (digest_line_progress(&o->digests, o->sink)) {
+        struct store_cursor c = digest_cursor_of(o);
+
+        push_cursor(o->dispatch->writer, &c);
+    }
 }
 
 /* True when it has delivered more than it had. */
@@ -134,31 +150,17 @@ struct batch {
     size_t at[BATCH_MAX];
 };
 
-/* One that is held back stands in the built-in log only, if it may stand there at all. */
-static bool is_for(const struct alert *a, const char *sink)
+/* One that is held back stands in logs only; the others get a digest. */
+static bool is_for(const struct alert *a, const struct outlet *o)
 {
-    size_t n = strlen(sink);
-
-    if (a->held.n && strcmp(sink, "log") != 0)
-        return false;
-    if (!a->sinks.n)
-        return true;
-    for (size_t i = 0; i < a->sinks.n;) {
-        const char *end = memchr(a->sinks.s + i, '\n', a->sinks.n - i);
-        size_t len = end ? (size_t)(end - (a->sinks.s + i)) : a->sinks.n - i;
-
-        if (len == n && !memcmp(a->sinks.s + i, sink, n))
-            return true;
-        i += len + 1;
-    }
-    return false;
+    return (!a->held.n || o->never_gives_up) && digest_line_lists(a->sinks, o->name);
 }
 
 static int take(void *ctx, const struct alert *a)
 {
     struct batch *b = ctx;
     struct str *s;
-    bool wanted = is_for(a, b->outlet->name);
+    bool wanted = is_for(a, b->outlet);
 
     if (wanted && b->n == 0 && a->time_ms < b->too_old_ms) {
         b->expired++;
@@ -274,6 +276,7 @@ static void watch_failure(struct outlet *o)
     if (o->sink->ops->failed && o->sink->ops->failed(o->sink, &asked_ms, &why)) {
         o->handed = o->cursor;
         o->given = -1;
+        digest_line_rewind(&o->digests);
         retry_later(o, why.s ? why.s : "out of memory", asked_ms);
     }
     buf_free(&why);
@@ -354,6 +357,23 @@ static bool step(struct outlet *o, struct batch *b)
     return r > 0;
 }
 
+/* Hand over the digests that wait. */
+static void pump_digests(struct outlet *o)
+{
+    struct store *store = o->dispatch->store;
+    struct buf why;
+    int r = 1;
+
+    buf_init(&why, 400);
+    while (!o->retry_ms && r > 0) {
+        r = digest_line_step(&o->digests, store, o->sink, o->name, &why);
+        if (r < 0)
+            retry_later(o, why.s && *why.s ? why.s : strerror(-r), 0);
+        take_progress(o);
+    }
+    buf_free(&why);
+}
+
 static void pump(struct outlet *o)
 {
     struct batch *b;
@@ -379,6 +399,30 @@ static void pump(struct outlet *o)
     }
     buf_free(&b->text);
     free(b);
+    pump_digests(o);
+}
+
+static int amend(void *ctx, const struct alert *a)
+{
+    struct dispatch *d = ctx;
+
+    for (size_t i = 0; i < d->n; i++) {
+        struct outlet *o = d->outlet[i];
+
+        if (o->sink->ops->amend && a->seq <= o->handed && is_for(a, o))
+            o->sink->ops->amend(o->sink, a);
+    }
+    return 0;
+}
+
+/* Tell the sinks of alerts that have a source more. */
+static void amend_all(struct dispatch *d)
+{
+    int64_t seq[AMENDED_MAX];
+    size_t n = writer_amended(d->writer, seq, AMENDED_MAX);
+
+    for (size_t i = 0; i < n; i++)
+        (void)store_alerts_after(d->store, seq[i] - 1, 1, amend, d);
 }
 
 static int on_committed(sd_event_source *s, int fd, uint32_t events, void *ctx)
@@ -390,6 +434,7 @@ static int on_committed(sd_event_source *s, int fd, uint32_t events, void *ctx)
     (void)events;
     if (read(fd, &count, sizeof count) < 0)
         return 0; /* somebody else was woken for it */
+    amend_all(d); /* first: an alert that is handed over now has all of its sources */
     for (size_t i = 0; i < d->n; i++)
         pump(d->outlet[i]);
     return 0;
@@ -430,38 +475,6 @@ static int listen_to(struct outlet *o)
     if (!d->event || fd < 0)
         return 0;
     return sd_event_add_io(d->event, &o->ready, fd, EPOLLIN, on_ready, o);
-}
-
-#define PLAN_MAX (2 + CONFIG_SINKS_MAX)
-
-/* The sinks that the config asks for. */
-static size_t plan_sinks(struct sink_options plan[PLAN_MAX], const struct config *c)
-{
-    size_t n = 0;
-
-    plan[n++] = (struct sink_options){ .name = "log",
-                                       .type = "log",
-                                       .path = c->log_path,
-                                       .format = c->log_format,
-                                       .text = "" };
-    if (c->desktop == CONFIG_DESKTOP_YES ||
-        (c->desktop == CONFIG_DESKTOP_AUTO && sink_desktop_possible()))
-        plan[n++] =
-            (struct sink_options){ .name = "desktop", .type = "desktop", .text = "" };
-    for (size_t i = 0; i < c->n_sinks && n < PLAN_MAX; i++)
-        plan[n++] = c->sinks[i].options;
-    return n;
-}
-
-/* What makes one sink another one than before; NULL: out of memory. */
-static char *plan_key(const struct sink_options *want)
-{
-    char *key;
-
-    return asprintf(&key, "%s\n%s\n%s\n%d\n%s", want->name, want->type,
-                    want->path ? want->path : "", (int)want->format, want->text) < 0
-               ? NULL
-               : key;
 }
 
 static int outlet_open(struct outlet **out, struct dispatch *d,
@@ -520,7 +533,7 @@ static int place_cursor(struct outlet *o, struct store *store)
     if (shown > c.seq)
         c = (struct store_cursor){ .sink = c.sink, .seq = shown };
     place_at(o, &c);
-    return 0;
+    return digest_line_open(&o->digests, store, o->name);
 }
 
 /* Cursors of sinks that are no longer asked for are dropped: one that comes back begins
@@ -573,9 +586,9 @@ int dispatch_new(struct dispatch **out, const struct config *config, struct stor
         r = shown > 0 ? store_seq_raise(store, shown) : 0;
         if (r >= 0)
             r = place_cursor(o, store);
-        struct store_cursor c = cursor_of(o);
+        struct store_cursor c[2] = { cursor_of(o), digest_cursor_of(o) };
         if (r >= 0) /* at once, so that a crash does not make it a new sink again */
-            r = store_commit(store, NULL, 0, &c, 1);
+            r = store_commit(store, NULL, 0, c, 2);
         if (r < 0)
             (void)buf_printf(why, "sink %s: %s", o->name, store_why(store));
     }
@@ -718,7 +731,8 @@ bool dispatch_idle(struct dispatch *d)
 
     for (size_t i = 0; i < d->n; i++) {
         take_progress(d->outlet[i]);
-        if (d->outlet[i]->cursor < last)
+        if (d->outlet[i]->cursor < last ||
+            !digest_line_idle(&d->outlet[i]->digests, d->store, d->outlet[i]->sink))
             return false;
     }
     return true;

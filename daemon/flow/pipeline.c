@@ -69,6 +69,7 @@ static int on_finished(sd_event_source *s, int fd, uint32_t events, void *ctx)
     if (p->n_finished < p->n_pollers)
         return 0;
     (void)writer_sync(p->writer, ONCE_DELIVERY_MS);
+    (void)writer_digest(p->writer);
     (void)writer_call(p->writer, tidy, NULL);
     p->once_deadline_ms = clock_mono_ms() + ONCE_DELIVERY_MS;
     return sd_event_add_time(p->event, NULL, CLOCK_MONOTONIC, 0, 1000, on_once_wait, p);
@@ -125,6 +126,10 @@ static int set_up_store(struct pipeline *p, struct bind *bind, struct buf *why)
         r = dispatch_new(&p->dispatch, c, store, why);
     if (r >= 0)
         r = writer_new(&p->writer, store, WRITER_CAPACITY);
+    if (r >= 0) {
+        store = NULL; /* the writer's */
+        r = writer_rules(p->writer, p->snap->config);
+    }
     if (r < 0)
         store_close(store);
     return r;

@@ -96,7 +96,12 @@ static int swap_config(struct pipeline *p, struct config *config, struct buf *wh
     if (r == 0)
         next->generation = (uint64_t)bind.generation; /* nobody else has it yet */
     if (r == 0)
+        r = writer_rules(p->writer, config);
+    if (r == 0) {
         r = dispatch_reload(p->dispatch, config, why);
+        if (r < 0)
+            (void)writer_rules(p->writer, p->snap->config);
+    }
     if (r == 0) {
         struct snapshot *old = p->snap;
 

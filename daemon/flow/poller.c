@@ -568,6 +568,7 @@ static void poller_free(struct poller *p)
     store_close(p->store);
     snapshot_unref(p->snap);
     buf_free(&p->work);
+    text_done(&p->words);
     free(p);
 }
 

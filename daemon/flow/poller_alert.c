@@ -171,6 +171,10 @@ static int reserve(struct alerts *to)
     if (!p)
         return -ENOMEM;
     to->key = p;
+    p = realloc(to->print, cap * sizeof *to->print);
+    if (!p)
+        return -ENOMEM;
+    to->print = p;
     p = realloc(to->text, cap * sizeof *to->text);
     if (!p)
         return -ENOMEM;
@@ -253,6 +257,8 @@ int poller_alert_add(struct alerts *to, const struct alert_cause *c, struct buf 
                        .fetched_ms = c->fetched_ms,
                        .generation = c->generation,
                        .published_s = item->published_s,
+                       .late = c->late,
+                       .update = c->update,
                        .priority = c->watch->priority,
                        .watch = str_of(c->watch->name),
                        .feed = str_of(c->feed),
@@ -274,6 +280,7 @@ int poller_alert_add(struct alerts *to, const struct alert_cause *c, struct buf 
     if (!to->text[to->n])
         return -ENOMEM;
     to->alert[to->n] = a;
+    to->print[to->n] = c->print ? *c->print : (struct story_print){ 0 };
     to->key[to->n++] = *c->key;
     return 0;
 }
@@ -285,10 +292,12 @@ int poller_alerts_move(struct alerts *to, struct alerts *from)
             return -ENOMEM;
         to->alert[to->n] = from->alert[0];
         to->key[to->n] = from->key[0];
+        to->print[to->n] = from->print[0];
         to->text[to->n++] = from->text[0];
         from->n--;
         memmove(from->alert, from->alert + 1, from->n * sizeof *from->alert);
         memmove(from->key, from->key + 1, from->n * sizeof *from->key);
+        memmove(from->print, from->print + 1, from->n * sizeof *from->print);
         memmove(from->text, from->text + 1, from->n * sizeof *from->text);
     }
     return 0;

@@ -17,6 +17,8 @@ struct alert_cause { /* what an alert is made of; all borrowed */
     int64_t generation;          /* of the config */
     const struct match_span *spans;
     size_t n_spans;
+    const struct story_print *print; /* NULL: an empty one */
+    bool late, update;
 };
 
 /* Append the alert of `c`.  `work` is scratch.  0 or -ENOMEM. */

@@ -14,6 +14,7 @@
 #include "queue.h"
 #include "schedule.h"
 #include "seen.h"
+#include "story.h"
 
 #define POLLER_OUTSTANDING_MAX                                                           \
     256 /* requests at the writer, per poller: the backpressure */
@@ -55,13 +56,15 @@ struct poller {
     size_t active;       /* jobs that live */
     struct job *waiting; /* ended, but the writer has no room yet */
     struct buf work;     /* scratch, cleared by each user */
+    struct text words;   /* the same */
     bool stopping, finished;
 };
 
 struct alerts { /* alerts of one job, not yet at the writer */
     struct alert *alert;
     struct seen_key *key;
-    char **text; /* the strings of each alert, one block */
+    struct story_print *print; /* of each alert's item */
+    char **text;               /* the strings of each alert, one block */
     size_t n, cap;
 };
 void alerts_free(struct alerts *a);
@@ -70,6 +73,7 @@ void alerts_free(struct alerts *a);
  * wait. */
 struct doubt {
     struct seen_print print;
+    struct seen_key key; /* what it has if it turns out to be known */
     struct alerts alerts;
     struct buf history; /* its record, if items are kept */
     bool silent;        /* if this is the first contact */
@@ -98,6 +102,10 @@ struct job {
     const struct item *item;    /* being matched */
     struct alerts *item_alerts; /* where its alerts go */
     struct seen_key item_key;
+    struct story_print item_print;
+    bool item_printed; /* item_print is made */
+    bool item_changed; /* the item was known before: only some watches care */
+    int64_t gap_ms;    /* how long the feed was not read when it should have been */
     int64_t start_ms, now_ms; /* mono; UTC of the bytes being parsed */
     int64_t fetched_ms;       /* UTC: when it began */
     int64_t due_ms;           /* mono: when the feed is due again */

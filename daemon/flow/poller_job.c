@@ -32,6 +32,7 @@ void alerts_free(struct alerts *a)
         free(a->text[i]);
     free(a->alert);
     free(a->key);
+    free(a->print);
     free(a->text);
     *a = (struct alerts){ 0 };
 }
@@ -128,6 +129,8 @@ static int fill_request(struct job_request *r, struct job *j)
     r->write.change.alerts = r->alerts.alert;
     r->write.change.alert_keys = r->alerts.key;
     r->write.change.n_alerts = r->alerts.n;
+    r->write.keys = r->alerts.key;
+    r->write.prints = r->alerts.print;
     j->window_dirty = false;
     if (j->final && !f->moved) /* the state of a URL that is gone is not kept */
         r->write.change.feed = &f->state;
@@ -173,14 +176,37 @@ void job_flush(struct job *j)
 
 /* --- items --- */
 
+/* What the item that is being matched has in common with others; made once, and only
+ * when it is needed.  NULL: out of memory. */
+static const struct story_print *print_of_item(struct job *j)
+{
+    if (!j->item_printed &&
+        story_print(&j->item_print, j->item, &j->poller->words, &j->poller->work) < 0)
+        return NULL;
+    j->item_printed = true;
+    return &j->item_print;
+}
+
+/* Was the feed unread for so long that this is no news of now? */
+static bool is_late(const struct job *j, const struct config_watch *watch)
+{
+    int64_t after = watch->noise->storm_after_s * 1000;
+
+    return after > 0 && j->gap_ms > after && !j->first_contact;
+}
+
 static int on_hit(void *ctx, uint32_t rule_id, const struct match_span *spans, size_t n)
 {
     struct job *j = ctx;
     const struct config_watch *watch = &j->snap->config->watches[rule_id];
     const struct config_feed *conf = j->feed->conf;
 
-    if (!snapshot_watch_covers(watch, conf->name, conf->group))
+    if (!snapshot_watch_covers(watch, conf->name, conf->group) ||
+        (j->item_changed && !watch->noise->on_update))
         return 0;
+    const struct story_print *print = print_of_item(j);
+    if (!print)
+        return -ENOMEM;
     struct alert_cause cause = { .watch = watch,
                                  .feed = conf->name,
                                  .sinks = conf->sinks,
@@ -190,7 +216,10 @@ static int on_hit(void *ctx, uint32_t rule_id, const struct match_span *spans, s
                                  .fetched_ms = j->fetched_ms,
                                  .generation = (int64_t)j->snap->generation,
                                  .spans = spans,
-                                 .n_spans = n };
+                                 .n_spans = n,
+                                 .print = print,
+                                 .late = is_late(j, watch),
+                                 .update = j->item_changed };
     return poller_alert_add(j->item_alerts, &cause, &j->poller->work);
 }
 
@@ -220,6 +249,7 @@ static int match(struct job *j, const struct item *item, const struct feed_info 
     j->item = item;
     j->item_key = *key;
     j->item_alerts = to;
+    j->item_printed = false;
     int r = match_item(j->snap->rules, j->poller->scratch, &in, on_hit, j);
     j->item = NULL;
     j->match_ns += clock_mono_ns() - began;
@@ -244,7 +274,8 @@ static bool keep(struct job *j, struct buf *to, const struct item *item,
 /* Keep an item whose newness the rest of the document decides, with its alerts.  In a
  * trial that is every new one. */
 static int hold(struct job *j, const struct item *item, const struct feed_info *info,
-                const struct seen_print *print, bool silent, bool is_new)
+                const struct seen_print *print, const struct seen_key *key, bool silent,
+                bool is_new)
 {
     struct doubt *more = realloc(j->doubt, (j->n_doubts + 1) * sizeof *more);
 
@@ -252,7 +283,9 @@ static int hold(struct job *j, const struct item *item, const struct feed_info *
         return -ENOMEM;
     j->doubt = more;
     struct doubt *d = &more[j->n_doubts++];
-    *d = (struct doubt){ .print = *print, .silent = silent, .is_new = is_new };
+    *d = (struct doubt){
+        .print = *print, .key = *key, .silent = silent, .is_new = is_new
+    };
     buf_init(&d->history, HISTORY_MAX);
     (void)keep(j, &d->history, item, info, silent);
     return silent && !j->trial ? 0 : match(j, item, info, &print->key, &d->alerts);
@@ -260,11 +293,12 @@ static int hold(struct job *j, const struct item *item, const struct feed_info *
 
 static int judge(struct job *j, const struct item *item, const struct feed_info *info)
 {
-    struct seen_print print;
+    struct seen_print print = { 0 };
     enum seen_verdict verdict;
     bool silent = is_silent(j, item);
 
     int r = seen_print(&print, item, &j->poller->work);
+    struct seen_key key = print.key; /* a doubtful item gets another one */
     if (r == 0)
         r = seen_judge(j->window, &print, (int32_t)(j->now_ms / 1000 / DAY_S), &verdict);
     if (r < 0)
@@ -272,7 +306,14 @@ static int judge(struct job *j, const struct item *item, const struct feed_info 
     j->window_dirty = true;
     j->n_known += verdict != SEEN_NEW && verdict != SEEN_DOUBT;
     if (verdict == SEEN_DOUBT || (verdict == SEEN_NEW && j->trial))
-        return hold(j, item, info, &print, silent, verdict == SEEN_NEW);
+        return hold(j, item, info, &print, &key, silent, verdict == SEEN_NEW);
+    if (verdict == SEEN_UPDATED && j->snap->config->any_on_update && !silent &&
+        !j->trial) {
+        j->item_changed = true;
+        r = match(j, item, info, &print.key, &j->alerts);
+        j->item_changed = false;
+        return r;
+    }
     if (verdict != SEEN_NEW)
         return 0;
     j->n_new++;
@@ -313,8 +354,21 @@ void job_settle(struct job *j, bool whole, unsigned long items)
         struct doubt *d = &j->doubt[i];
         bool silent = d->silent && learn;
 
-        if (!d->is_new && seen_settle(j->window, &d->print, whole) != SEEN_NEW)
+        enum seen_verdict verdict =
+            d->is_new ? SEEN_NEW : seen_settle(j->window, &d->print, whole);
+        bool update = verdict == SEEN_UPDATED && j->snap->config->any_on_update &&
+                      !j->trial && !silent;
+        if (verdict != SEEN_NEW && !update)
             continue;
+        if (update) { /* the writer knows which watches want it */
+            for (size_t k = 0; k < d->alerts.n; k++) {
+                d->alerts.alert[k].update = true;
+                d->alerts.key[k] = d->key;
+            }
+            int e = poller_alerts_move(&j->alerts, &d->alerts);
+            j->fault = e < 0 ? e : j->fault;
+            continue;
+        }
         j->n_new++;
         j->n_silent += silent;
         if (d->history.n && buf_put_str(&j->history, buf_str(&d->history)) == 0)
@@ -464,6 +518,15 @@ static const char *poll_url(const struct job *j, bool *whole)
                                   : j->feed->conf->url;
 }
 
+/* How long the feed was not read when it should have been. */
+static int64_t gap_ms(const struct store_feed *s, int64_t now_ms)
+{
+    int64_t overdue = s->due_ms ? now_ms - s->due_ms : 0;
+    int64_t failing = s->failures && s->last_success_ms ? now_ms - s->last_success_ms : 0;
+
+    return overdue > failing ? overdue : failing;
+}
+
 static int start_fetch(struct poller *p, struct job *j)
 {
     const struct config_feed *conf = j->feed->conf;
@@ -506,6 +569,7 @@ int job_start(struct poller *p, struct feed *f)
                : pace_move_is_ready(&f->state, j->now_ms) ? TRIAL_MOVE
                                                           : TRIAL_NONE;
     buf_init(&j->history, HISTORY_MAX);
+    j->gap_ms = gap_ms(&f->state, j->now_ms);
     int r = f->conf->file ? 0 : start_fetch(p, j);
     if (r < 0) {
         job_free(j);

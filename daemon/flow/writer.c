@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "clock.h"
+#include "gate.h"
 #include "log.h"
 #include "pulse.h"
 #include "queue.h"
@@ -22,6 +23,7 @@
 #define GATHER_ENOUGH 64 /* ... unless so many wait */
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 30000
+#define AMENDED_MAX 64
 #define WARN_EVERY_MS 3600000 /* a full disk is said once an hour */
 #define TIDY_EVERY_MS 600000  /* forgetting what is past its limits */
 #define TIDY_FIRST_MS 5000    /* after the start */
@@ -31,8 +33,10 @@
 struct batch {
     struct write_request *request[BATCH_MAX];
     size_t n;
-    struct store_change *change[BATCH_MAX];
+    struct store_change *change[BATCH_MAX + 1];
     size_t n_changes;
+    struct gate_input input[BATCH_MAX]; /* of those that have alerts */
+    size_t n_inputs;
     struct store_cursor cursor[BATCH_MAX];
     size_t n_cursors;
 };
@@ -50,6 +54,10 @@ struct writer {
     struct write_request wake; /* carries nothing: ends the wait when stopping */
     int64_t warned_ms;         /* 0: the last commit went well */
     int64_t tidy_ms;           /* mono: when to forget the next bit */
+    struct gate *gate;
+    pthread_mutex_t lock; /* of what follows */
+    int64_t amended[AMENDED_MAX];
+    size_t n_amended;
     struct batch batch;
 };
 
@@ -99,7 +107,7 @@ static void gather(struct writer *w, struct batch *b)
 
     atomic_fetch_sub(&w->waiting, (unsigned)n);
 
-    b->n = b->n_changes = b->n_cursors = 0;
+    b->n = b->n_changes = b->n_cursors = b->n_inputs = 0;
     for (size_t i = 0; i < n; i++) {
         struct write_request *r = taken[i];
 
@@ -110,6 +118,9 @@ static void gather(struct writer *w, struct batch *b)
         b->request[b->n++] = r;
         if (r->change.feed_id)
             b->change[b->n_changes++] = &r->change;
+        if (r->change.feed_id && r->change.n_alerts && r->keys)
+            b->input[b->n_inputs++] =
+                (struct gate_input){ &r->change, r->keys, r->prints };
         if (r->cursor.sink)
             b->cursor[b->n_cursors++] = r->cursor;
     }
@@ -171,21 +182,7 @@ static int commit(struct writer *w, struct store_change *const *change, size_t n
     }
 }
 
-/* The batch as a whole was refused: find the part that is at fault. */
-static void commit_one_by_one(struct writer *w, struct batch *b)
-{
-    for (size_t i = 0; i < b->n; i++) {
-        struct write_request *q = b->request[i];
-        struct store_change *change = &q->change;
-        int r = commit(w, &change, q->change.feed_id != 0, &q->cursor,
-                       q->cursor.sink != NULL);
-        if (r < 0)
-            log_event(LOG_LEVEL_ERROR, "store_refused", "feed_id=%lld error=%s why=%s",
-                      (long long)q->change.feed_id, log_quote(strerror(-r)),
-                      log_quote(store_why(w->store)));
-        q->result = r;
-    }
-}
+/* --- the gate --- */
 
 static void end_damaged(const struct writer *w)
 {
@@ -195,12 +192,109 @@ static void end_damaged(const struct writer *w)
     _exit(EXIT_FAILURE); /* nothing in memory is worth more than what is on disk */
 }
 
-static void commit_batch(struct writer *w, struct batch *b)
+/* What it remembers comes from the store; while it cannot, everything passes. */
+static void wake_gate(struct writer *w)
+{
+    if (gate_loaded(w->gate))
+        return;
+    int r = gate_load(w->gate, w->store, clock_utc_ms());
+    if (r < 0)
+        log_event(LOG_LEVEL_WARN, "gate_open",
+                  "why=%s note=\"stories and limits are not looked at for now\"",
+                  log_quote(strerror(-r)));
+}
+
+/* Somebody may want to know. */
+static void wake_readers(struct writer *w)
 {
     uint64_t one = 1;
-    int alerts = 0;
 
-    int r = commit(w, b->change, b->n_changes, b->cursor, b->n_cursors);
+    if (write(w->alert_fd, &one, sizeof one) < 0)
+        (void)0; /* the counter is full: it is readable already */
+}
+
+static void note_amended(struct writer *w, const struct store_change *c)
+{
+    if (!c->n_sources)
+        return;
+    pthread_mutex_lock(&w->lock);
+    for (size_t i = 0; i < c->n_sources && w->n_amended < AMENDED_MAX; i++)
+        if (c->sources[i].seq)
+            w->amended[w->n_amended++] = c->sources[i].seq;
+    pthread_mutex_unlock(&w->lock);
+    wake_readers(w);
+}
+
+/* Commit `n` changes and what the gate makes of their alerts. */
+static int commit_judged(struct writer *w, struct store_change **change, size_t n,
+                         const struct gate_input *in, size_t n_in,
+                         const struct store_cursor *cursor, size_t n_cursors)
+{
+    size_t whole[BATCH_MAX];
+
+    for (size_t i = 0; i < n_in; i++)
+        whole[i] = in[i].change->n_alerts;
+    wake_gate(w);
+    struct store_change *more = gate_judge(w->gate, in, n_in, clock_utc_ms());
+    if (more)
+        change[n++] = more;
+    int r = commit(w, change, n, cursor, n_cursors);
+    if (r == 0) {
+        if (more)
+            note_amended(w, more);
+        gate_done(w->gate, in, n_in);
+        return 0;
+    }
+    for (size_t i = 0; i < n_in; i++) /* to be judged again */
+        in[i].change->n_alerts = whole[i];
+    gate_forget(w->gate);
+    return r;
+}
+
+static int make_digests(struct writer *w, bool all)
+{
+    wake_gate(w);
+    struct store_change *c = gate_due(w->gate, clock_utc_ms(), all);
+    if (!c)
+        return 0;
+    int r = commit(w, &c, 1, NULL, 0);
+    if (r == -EUCLEAN)
+        end_damaged(w);
+    if (r < 0) {
+        gate_forget(w->gate);
+        return r;
+    }
+    bool told = c->n_digests > 0;
+    gate_done(w->gate, NULL, 0);
+    if (told)
+        wake_readers(w);
+    return 0;
+}
+
+/* The batch as a whole was refused: find the part that is at fault. */
+static void commit_one_by_one(struct writer *w, struct batch *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        struct write_request *q = b->request[i];
+        struct store_change *change[2] = { &q->change };
+        struct gate_input in = { &q->change, q->keys, q->prints };
+        int r = commit_judged(w, change, q->change.feed_id != 0, &in,
+                              q->change.feed_id && q->change.n_alerts && q->keys,
+                              &q->cursor, q->cursor.sink != NULL);
+        if (r < 0)
+            log_event(LOG_LEVEL_ERROR, "store_refused", "feed_id=%lld error=%s why=%s",
+                      (long long)q->change.feed_id, log_quote(strerror(-r)),
+                      log_quote(store_why(w->store)));
+        q->result = r;
+    }
+}
+
+static void commit_batch(struct writer *w, struct batch *b)
+{
+    bool news = false;
+
+    int r = commit_judged(w, b->change, b->n_changes, b->input, b->n_inputs, b->cursor,
+                          b->n_cursors);
     if (r == -EUCLEAN)
         end_damaged(w);
     for (size_t i = 0; i < b->n; i++)
@@ -208,9 +302,9 @@ static void commit_batch(struct writer *w, struct batch *b)
     if (r < 0 && !may_pass(r))
         commit_one_by_one(w, b);
     for (size_t i = 0; i < b->n; i++)
-        alerts |= b->request[i]->change.n_alerts > 0 && b->request[i]->result == 0;
-    if (alerts && write(w->alert_fd, &one, sizeof one) < 0)
-        (void)0; /* the counter is full: it is readable already */
+        news |= b->request[i]->change.n_alerts > 0 && b->request[i]->result == 0;
+    if (news)
+        wake_readers(w);
     for (size_t i = 0; i < b->n; i++)
         finish(b->request[i], b->request[i]->result);
 }
@@ -225,12 +319,14 @@ static void tidy(struct writer *w)
     w->tidy_ms = clock_mono_ms() + (r > 0 ? TIDY_STEP_MS : TIDY_EVERY_MS);
 }
 
-/* How long to wait for work: until the next beat, or until it is time to tidy. */
+/* How long to wait for work: until the next beat, digest, or time to tidy. */
 static int wait_for(const struct writer *w)
 {
     int64_t left = w->tidy_ms - clock_mono_ms(), beat = pulse_period_ms();
+    int64_t due = gate_next_ms(w->gate) - clock_utc_ms();
 
     left = left < beat ? left : beat;
+    left = left < due ? left : due;
     return left > 0 ? (int)left : 0;
 }
 
@@ -251,6 +347,8 @@ static void *run(void *arg)
             tidy(w);
         if (ready > 0)
             wait_for_more(w);
+        if (gate_next_ms(w->gate) <= clock_utc_ms())
+            (void)make_digests(w, false);
         gather(w, b);
         if (b->n)
             commit_batch(w, b);
@@ -275,6 +373,9 @@ int writer_new(struct writer **out, struct store *store, size_t capacity)
     w->alert_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     w->hurry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int r = w->alert_fd < 0 || w->hurry_fd < 0 ? -errno : queue_new(&w->queue, capacity);
+    pthread_mutex_init(&w->lock, NULL); /* cannot fail with these arguments */
+    if (r == 0)
+        r = gate_new(&w->gate);
     if (r == 0)
         r = pulse_new(&w->pulse, "writer");
     if (r == 0)
@@ -286,6 +387,7 @@ int writer_new(struct writer **out, struct store *store, size_t capacity)
             close(w->hurry_fd);
         queue_free(w->queue);
         pulse_free(w->pulse);
+        gate_free(w->gate);
         free(w);
         return r;
     }
@@ -324,6 +426,47 @@ int writer_call(struct writer *w, int (*call)(struct store *s, void *ctx), void 
         ;
     sem_destroy(&c.returned);
     return c.request.result;
+}
+
+struct rules {
+    struct writer *writer;
+    struct config *config;
+};
+
+static int take_rules(struct store *s, void *ctx)
+{
+    struct rules *r = ctx;
+
+    (void)s;
+    return gate_rules(r->writer->gate, r->config, clock_utc_ms());
+}
+
+int writer_rules(struct writer *w, struct config *config)
+{
+    struct rules r = { w, config };
+
+    return writer_call(w, take_rules, &r);
+}
+
+static int digest_now(struct store *s, void *ctx)
+{
+    (void)s;
+    return make_digests(ctx, true);
+}
+
+int writer_digest(struct writer *w)
+{
+    return writer_call(w, digest_now, w);
+}
+
+size_t writer_amended(struct writer *w, int64_t *seqs, size_t max)
+{
+    pthread_mutex_lock(&w->lock);
+    size_t n = w->n_amended < max ? w->n_amended : max;
+    memcpy(seqs, w->amended, n * sizeof *seqs);
+    w->n_amended = 0;
+    pthread_mutex_unlock(&w->lock);
+    return n;
 }
 
 struct sync { /* shared by the waiter and the writer: the last one frees it */
@@ -393,6 +536,8 @@ int writer_stop(struct writer *w, int64_t deadline_ms)
         return r;
     queue_free(w->queue);
     pulse_free(w->pulse);
+    gate_free(w->gate);
+    pthread_mutex_destroy(&w->lock);
     close(w->alert_fd);
     free(w);
     return 0;

@@ -34,7 +34,6 @@ enum statement { /* in the order of statement_sql[] */
                  ST_CURSOR_DROP,
                  ST_CURSORS_KEEP,
                  ST_DIGEST_CURSOR_DROP,
-                 ST_DIGEST_CURSORS_KEEP,
                  ST_STORY_SET,
                  ST_STORY_DROP,
                  ST_STORIES,
@@ -53,6 +52,7 @@ enum statement { /* in the order of statement_sql[] */
                  ST_HISTORY_DROP,
                  ST_ALERTS_OLD,
                  ST_FREE_PAGES,
+                 ST_DIGEST_CURSORS_KEEP,
                  ST_COUNT,
 };
 
@@ -101,7 +101,7 @@ extern const struct store_ops store_sqlite_ops;
 /* store_sqlite_alert.c: what a change says about alerts, and reading them. */
 int sqlite_alert_add(struct store_sqlite *s, int64_t feed_id, const struct seen_key *key,
                      struct alert *a, int64_t *seq);
-int sqlite_source_add(struct store_sqlite *s, const struct store_source *source);
+int sqlite_source_add(struct store_sqlite *s, struct store_source *source);
 int sqlite_alerts_after(struct store *base, int64_t after, size_t max,
                         store_alert_fn *each, void *ctx);
 int sqlite_alerts_latest(struct store *base, size_t n, const struct store_filter *want,

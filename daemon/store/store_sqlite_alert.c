@@ -232,7 +232,7 @@ static int find_alert(struct store_sqlite *s, const struct store_source *source,
     return r;
 }
 
-int sqlite_source_add(struct store_sqlite *s, const struct store_source *source)
+int sqlite_source_add(struct store_sqlite *s, struct store_source *source)
 {
     int64_t seq = source->seq;
     int r = seq ? 0 : find_alert(s, source, &seq);
@@ -249,6 +249,8 @@ int sqlite_source_add(struct store_sqlite *s, const struct store_source *source)
         r = sqlite_run(s, st, "adding a source to an alert");
     }
     buf_free(&packed);
+    if (r == 0)
+        source->seq = seq;
     return r;
 }
 
