@@ -170,7 +170,10 @@ static void strip(struct ref_chars *c)
 
     for (size_t i = 0; i < c->n; i++) {
         int32_t cp = c->v[i].cp;
-        if (is_mark(cp) && base == REF_LETTER) {
+        /* a vowel sign of one character, whose first half alone is a mark, stays whole */
+        int whole = i + 1 < c->n && c->v[i + 1].from == c->v[i].from &&
+                    ref_class(c->v[i + 1].cp) == REF_LETTER_KEEPS;
+        if (is_mark(cp) && base == REF_LETTER && !whole) {
             if (out.v[out.n - 1].to < c->v[i].to)
                 out.v[out.n - 1].to = c->v[i].to;
             continue;
