@@ -342,8 +342,6 @@ int cmd_alerts(int argc, char **argv)
 {
     struct options o = { 0 };
     struct config *config = NULL;
-    struct buf errors;
-    char space[PATH_MAX];
 
     int r = read_options(&o, argc, argv);
     if (r < 0)
@@ -353,13 +351,7 @@ int cmd_alerts(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     if (o.state)
         return run(&o, o.state);
-    const char *path = cmd_config_path(o.config, space, sizeof space);
-    buf_init(&errors, 1 << 20);
-    r = config_load(&config, path, &errors);
-    if (r < 0)
-        fprintf(stderr, "%s", errors.s ? errors.s : strerror(-r));
-    buf_free(&errors);
-    if (r < 0)
+    if (cmd_config_load(&config, o.config) != 0)
         return EXIT_CONFIG;
     int status = run(&o, config->state_dir);
     config_unref(config);

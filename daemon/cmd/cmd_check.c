@@ -277,26 +277,11 @@ static int show(const struct config *c, struct check *k)
     return r;
 }
 
-static int load(struct config **c, const char *path)
-{
-    struct buf errors;
-
-    buf_init(&errors, 1 << 20);
-    int r = config_load(c, path, &errors);
-    if (errors.n)
-        fputs(errors.s, stderr);
-    else if (r < 0)
-        fprintf(stderr, "feedwatch: %s: %s\n", path, strerror(-r));
-    buf_free(&errors);
-    return r;
-}
-
 int cmd_check(int argc, char **argv)
 {
     struct options o = { 0 };
     struct check k = { .o = &o };
     struct config *c = NULL;
-    char space[PATH_MAX];
     if (history_asked(argc, argv, "--history"))
         return cmd_history_check(argc, argv);
     int r = read_options(&o, argc, argv);
@@ -307,7 +292,7 @@ int cmd_check(int argc, char **argv)
         fputs(help, stderr);
         return EXIT_USAGE;
     }
-    if (load(&c, cmd_config_path(o.config, space, sizeof space)) < 0)
+    if (cmd_config_load(&c, o.config) != 0)
         return EXIT_CONFIG;
     buf_init(&k.json, INT_MAX);
     r = show(c, &k);

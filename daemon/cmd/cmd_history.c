@@ -168,20 +168,6 @@ bool history_asked(int argc, char **argv, const char *option)
     return false;
 }
 
-int history_config(struct config **out, const char *path)
-{
-    char space[PATH_MAX];
-    struct buf errors;
-
-    path = cmd_config_path(path, space, sizeof space);
-    buf_init(&errors, 1 << 20);
-    int r = config_load(out, path, &errors);
-    if (r < 0)
-        fprintf(stderr, "%s", errors.s ? errors.s : strerror(-r));
-    buf_free(&errors);
-    return r < 0 ? EXIT_CONFIG : 0;
-}
-
 int history_since(const char *command, const char *text, int64_t *ms)
 {
     int64_t s, now_s = clock_utc_ms() / 1000;
@@ -398,7 +384,7 @@ int cmd_history_match(int argc, char **argv)
         return TRY_ERROR;
     }
     if (history_since("match", j.since, &since_ms) < 0 ||
-        history_config(&config, j.config) != 0)
+        cmd_config_load(&config, j.config) != 0)
         return TRY_ERROR;
     struct rule *rule = try_rule_in("match", argv[optind], config->sets, config->n_sets);
     if (rule)

@@ -39,10 +39,6 @@ int64_t history_when_ms(const struct history_item *h);
  * how far it is.  0, or -1 after saying why on standard error. */
 int history_scan(const struct history_scan *scan, struct history_sum *sum);
 
-/* Load the config that --config names or that is used without one.  0 or an exit status
- * after saying why. */
-int history_config(struct config **out, const char *path);
-
 /* "30d" or a date to UTC ms; -EINVAL after saying what to write. */
 int history_since(const char *command, const char *text, int64_t *ms);
 

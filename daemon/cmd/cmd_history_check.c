@@ -302,7 +302,7 @@ int cmd_history_check(int argc, char **argv)
         fputs("Try 'feedwatch check --history --help'.\n", stderr);
         return EXIT_USAGE;
     }
-    int status = history_config(&config, j.config_path);
+    int status = cmd_config_load(&config, j.config_path);
     if (status != 0)
         return status;
     j.config = config;

@@ -253,20 +253,13 @@ int cmd_status(int argc, char **argv)
     struct options o = { 0 };
     struct config *config = NULL;
     struct status s = { 0 };
-    struct buf errors;
-    char space[PATH_MAX];
 
     int r = read_options(&o, argc, argv);
     if (r < 0)
         fputs(help, stderr);
     if (r)
         return r < 0 ? EXIT_USAGE : EXIT_OK;
-    buf_init(&errors, 1 << 20);
-    r = config_load(&config, cmd_config_path(o.config, space, sizeof space), &errors);
-    if (r < 0)
-        fprintf(stderr, "%s", errors.s ? errors.s : strerror(-r));
-    buf_free(&errors);
-    if (r < 0)
+    if (cmd_config_load(&config, o.config) != 0)
         return EXIT_CONFIG;
     s.failing = o.failing;
     int status = fill(&s, config) < 0 ? EXIT_RUN : show(&s, &o);

@@ -2,7 +2,6 @@
  */
 #include "test.h"
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +12,7 @@
 #include "item.h"
 #include "log.h"
 #include "sink.h"
-
-static char dir[64];
+#include "temp_dir.h"
 
 /* --- a sink that does as it is told --- */
 
@@ -116,20 +114,7 @@ static int make_dir(void **state)
     (void)state;
     memset(&fake, 0, sizeof fake);
     log_set_level(LOG_LEVEL_ERROR);
-    snprintf(dir, sizeof dir, "/tmp/feedwatch-dispatch.XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int drop_one(const char *path, const struct stat *st, int what, struct FTW *at)
-{
-    (void)st, (void)what, (void)at;
-    return remove(path);
-}
-
-static int drop_dir(void **state)
-{
-    (void)state;
-    return nftw(dir, drop_one, 8, FTW_DEPTH | FTW_PHYS);
+    return temp_dir_make("/tmp", "dispatch");
 }
 
 static struct config *config(const char *log, const char *more)

@@ -2,7 +2,6 @@
 #include "test.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -13,26 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 #include "store.h"
-
-static char dir[64];
+#include "temp_dir.h"
 
 static int make_dir(void **state)
 {
     (void)state;
-    snprintf(dir, sizeof dir, "/tmp/feedwatch-store.XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int drop_one(const char *path, const struct stat *st, int what, struct FTW *at)
-{
-    (void)st, (void)what, (void)at;
-    return remove(path);
-}
-
-static int drop_dir(void **state)
-{
-    (void)state;
-    return nftw(dir, drop_one, 8, FTW_DEPTH | FTW_PHYS);
+    return temp_dir_make("/tmp", "store");
 }
 
 static struct store *open_store(enum store_mode mode)

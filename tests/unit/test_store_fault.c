@@ -4,7 +4,6 @@
 #include "test.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "store.h"
+#include "temp_dir.h"
 
 /* --- faults --- */
 
@@ -148,29 +148,13 @@ static int set_up(void **state)
 
 /* --- a store and what must hold of it --- */
 
-static char dir[64];
-
 static int make_dir(void **state)
 {
     (void)state;
     memset(&fault, 0, sizeof fault);
     mem_left = -1;
     /* In memory when possible: what is tested is the order of steps, not the disk. */
-    snprintf(dir, sizeof dir, "%s/feedwatch-store.XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int drop_one(const char *path, const struct stat *st, int what, struct FTW *at)
-{
-    (void)st, (void)what, (void)at;
-    return remove(path);
-}
-
-static int drop_dir(void **state)
-{
-    (void)state;
-    return nftw(dir, drop_one, 8, FTW_DEPTH | FTW_PHYS);
+    return temp_dir_make(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", "store");
 }
 
 static int try_open(struct store **s, enum store_mode mode, char *said, size_t size)

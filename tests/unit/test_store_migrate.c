@@ -1,7 +1,6 @@
 /* store: a store of the first version is taken along whole; a reader leaves it alone. */
 #include "test.h"
 #include <errno.h>
-#include <ftw.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "store.h"
-
-static char dir[64];
+#include "temp_dir.h"
 
 /* As it was released; never to be changed. */
 static const char first_version[] =
@@ -50,20 +48,7 @@ static const char first_version[] =
 static int make_dir(void **state)
 {
     (void)state;
-    snprintf(dir, sizeof dir, "/tmp/feedwatch-migrate.XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int drop_one(const char *path, const struct stat *st, int what, struct FTW *at)
-{
-    (void)st, (void)what, (void)at;
-    return remove(path);
-}
-
-static int drop_dir(void **state)
-{
-    (void)state;
-    return nftw(dir, drop_one, 8, FTW_DEPTH | FTW_PHYS);
+    return temp_dir_make("/tmp", "migrate");
 }
 
 static void make_first_version(void)

@@ -1,6 +1,5 @@
 /* store: what a changed fetch costs, in rows. */
 #include "test.h"
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sqlite3.h>
@@ -8,27 +7,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "../../daemon/store/store_sqlite.h"
+#include "temp_dir.h"
 
-static char dir[64];
 static int rows_read, rows_written, windows_written;
 
 static int make_dir(void **state)
 {
     (void)state;
-    snprintf(dir, sizeof dir, "/tmp/feedwatch-rows.XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int drop_one(const char *path, const struct stat *st, int what, struct FTW *at)
-{
-    (void)st, (void)what, (void)at;
-    return remove(path);
-}
-
-static int drop_dir(void **state)
-{
-    (void)state;
-    return nftw(dir, drop_one, 8, FTW_DEPTH | FTW_PHYS);
+    return temp_dir_make("/tmp", "rows");
 }
 
 static int on_row(unsigned what, void *ctx, void *statement, void *unused)
