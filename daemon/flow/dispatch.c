@@ -369,7 +369,8 @@ static void pump_digests(struct outlet *o)
         r = digest_line_step(&o->digests, store, o->sink, o->name, &why);
         if (r < 0)
             retry_later(o, why.s && *why.s ? why.s : strerror(-r), 0);
-        take_progress(o);
+        if (r > 0) /* else it would miss that there is room, as in pump() */
+            take_progress(o);
     }
     buf_free(&why);
 }

@@ -313,9 +313,9 @@ class Webhook(bench.Test):
 
     def test_many_at_once_become_few_messages(self):
         self.with_sink(f"preset = discord\nurl = {self.server.url}/")
-        for number in range(25):
+        for number in range(18):
             self.feed.publish(Item(f"Putin and Xi {number}", summary="Putin and Xi " * 500))
-        wait(lambda: sum(len(json.loads(g[3])["embeds"]) for g in self.server.got) >= 25, 20, "all")
+        wait(lambda: sum(len(json.loads(g[3])["embeds"]) for g in self.server.got) >= 18, 20, "all")
         self.assertLessEqual(len(self.server.got), 5)
         for g in self.server.got:
             embeds = json.loads(g[3])["embeds"]
