@@ -1,9 +1,11 @@
 #ifndef WRITER_H
 #define WRITER_H
 /* The thread that alone writes the store.  Requests from all threads queue up; a commit
- * starts as soon as there is something to commit, and what arrives meanwhile is the next
- * batch. When the disk is full or fails, the writer keeps the batch and tries again: the
- * senders wait, nothing is dropped. */
+ * starts as soon as there is an alert, a cursor or a call, and what arrives meanwhile is
+ * the next batch.  A change without an alert waits up to 100 ms for others, so that one
+ * commit serves many: a crash then costs no more than that poll.  When the disk is full
+ * or fails, the writer keeps the batch and tries again: the senders wait, nothing is
+ * dropped. */
 #include <stddef.h>
 #include <stdint.h>
 #include "store.h"

@@ -36,6 +36,7 @@ static const struct member feed_members[] = {
     F("max_bytes", max_bytes, M_INT64),
     F("allow_private", allow_private, M_BOOL),
     F("access", access, M_ACCESS),
+    F("sinks", sinks, M_LIST),
     { 0 },
 };
 

@@ -64,10 +64,10 @@ static void feeds_by_name_with_their_keys(void **state)
 {
     (void)state;
     diff(FEEDS WATCHES, "[feed:a]\nurl = http://x/other\ninterval = 5m\ngroup = g\n"
-                        "[feeds]\nd = http://x/d\nc = http://x/c\n" WATCHES);
+                        "sinks = log\n[feeds]\nd = http://x/d\nc = http://x/c\n" WATCHES);
     is(&d.feeds_added, "c, d");
     is(&d.feeds_removed, "b");
-    is(&d.feeds_changed, "a (url, group, interval)");
+    is(&d.feeds_changed, "a (url, group, interval, sinks)");
     is(&d.watches_changed, "");
 }
 
