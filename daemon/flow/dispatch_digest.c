@@ -2,6 +2,7 @@
 #include "dispatch_digest.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct batch { /* one digest and its alerts, copied */
@@ -112,9 +113,13 @@ static int read_next(struct batch *b, struct store *store, int64_t after)
 
     if (r == 0 && b->found && b->wanted) {
         struct digest d = b->digest;
+        char *watch = strndup(b->text.s + b->digest_at, d.watch.n); /* b->text grows */
 
-        d.watch = (struct str){ b->text.s + b->digest_at, d.watch.n };
+        if (!watch)
+            return -ENOMEM;
+        d.watch.s = watch;
         r = store_digest_alerts(store, &d, DIGEST_ALERTS_MAX, take_alert, b);
+        free(watch);
     }
     return r < 0 ? r : 0;
 }
@@ -133,7 +138,7 @@ int digest_line_step(struct digest_line *l, struct store *store, struct sink *si
     buf_init(&b.text, 4 << 20);
     r = read_next(&b, store, l->handed);
     if (r < 0) {
-        (void)buf_puts(why, store_why(store));
+        (void)buf_puts(why, r == -ENOMEM ? strerror(-r) : store_why(store));
     } else if (b.found && !b.wanted) {
         l->handed = b.digest.seq;
         r = 1;
