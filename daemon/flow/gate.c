@@ -606,15 +606,24 @@ static void let_pass(const struct gate_input *in)
             i++;
 }
 
+/* What was decided before a commit that failed holds no more, and its memory is gone. */
+static void forget_verdicts(const struct store_change *c)
+{
+    for (size_t i = 0; i < c->n_alerts; i++)
+        c->alerts[i].held = c->alerts[i].sources = (struct str){ 0 };
+}
+
 struct store_change *gate_judge(struct gate *g, const struct gate_input *in, size_t n,
                                 int64_t now_ms)
 {
     clear_change(g);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        forget_verdicts(in[i].change);
         if (g->loaded)
             judge_change(g, &in[i], now_ms);
         else
             let_pass(&in[i]);
+    }
     collect_stories(g);
     return change_of(g);
 }
