@@ -257,11 +257,11 @@ static void compose_cluster(const struct ref_chars *c, size_t from, size_t to,
     free(alone.v);
 }
 
-/* Does `cp` belong to what `first` began?  A run takes all marks, a word none of a run.
- */
-static int same_cluster(int32_t first, int32_t cp)
+/* Does `cp` belong to what a character of class `a` began?  A run takes all marks, a word
+ * none of a run. */
+static int same_cluster(enum ref_class a, int32_t cp)
 {
-    enum ref_class a = ref_class(first), b = ref_class(cp);
+    enum ref_class b = ref_class(cp);
 
     if (a == REF_SEPARATOR || a == REF_SYMBOL || a == REF_LETTER)
         return 0;
@@ -271,13 +271,16 @@ static int same_cluster(int32_t first, int32_t cp)
 static void compose(struct ref_chars *c)
 {
     struct ref_chars out = { 0 };
+    enum ref_class first = REF_SEPARATOR;
 
     for (size_t i = 0; i < c->n;) {
         size_t end = i + 1;
         int32_t whole = c->v[i].cp;
+        if (first != REF_RUN || !is_mark(whole)) /* a mark behind a run is of the run */
+            first = ref_class(whole);
         while (end < c->n) {
             int32_t cp = c->v[end].cp, more = 0;
-            if (!same_cluster(c->v[i].cp, cp))
+            if (!same_cluster(first, cp))
                 break;
             if (ccc(cp) == 0)
                 more = pair(whole, cp);
