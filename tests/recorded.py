@@ -40,6 +40,7 @@ first_run_max_age = 36500d
 follow_moves = no
 [watch:everything]
 match = *
+group_by = item
 [feeds]
 """
 
