@@ -142,18 +142,20 @@ static size_t map_letters(int32_t *s, size_t n)
     return m;
 }
 
-/* Marks go after letters of the stripping scripts and after no letter at all; a mark that
- * comes first is left for the text around it to decide. */
+/* Marks go after letters of the stripping scripts and after no letter at all; those that
+ * come first are left for the text around them to decide. */
 static size_t strip_marks(int32_t *s, size_t n)
 {
     unsigned base = TEXT_SEP;
+    int first = 1;
     size_t m = 0;
 
     for (size_t i = 0; i < n; i++) {
         unsigned class = class_of(s[i]);
         if (class == TEXT_IGNORE)
             continue;
-        if (is_mark(class) && m > 0 &&
+        first = first && is_mark(class);
+        if (is_mark(class) && !first &&
             (base == TEXT_STRIP || (base != TEXT_OTHER && class == TEXT_MARK)))
             continue;
         if (!is_mark(class))
