@@ -85,7 +85,7 @@ void *ref_grow(void *v, size_t n, size_t size)
 static void put(struct ref_chars *c, int32_t cp, size_t from, size_t to)
 {
     c->v = ref_grow(c->v, c->n, sizeof *c->v);
-    c->v[c->n++] = (struct ref_char){ cp, (uint32_t)from, (uint32_t)to };
+    c->v[c->n++] = (struct ref_char){ cp, (uint32_t)from, (uint32_t)to, 0 };
 }
 
 /* Letters that Unicode does not decompose. */
@@ -292,7 +292,10 @@ static void compose(struct ref_chars *c)
                 whole = -1; /* a mark between: starters compose no more */
             end++;
         }
+        size_t n = out.n;
         compose_cluster(c, i, end, &out);
+        for (; n < out.n; n++)
+            out.v[n].of_run = first == REF_RUN;
         i = end;
     }
     free(c->v);
@@ -332,7 +335,6 @@ void ref_fold(struct ref_text *out, struct str src)
 {
     struct ref_chars c;
     struct ref_token *word = NULL;
-    int after_run = 0;
 
     ref_chars(&c, src);
     *out = (struct ref_text){ .src = src };
@@ -340,16 +342,13 @@ void ref_fold(struct ref_text *out, struct str src)
         enum ref_class class = ref_class(c.v[i].cp);
         if (class == REF_SEPARATOR || class == REF_SYMBOL) {
             word = NULL;
-            after_run = 0;
-        } else if (class == REF_RUN || (is_mark(c.v[i].cp) && after_run)) {
+        } else if (c.v[i].of_run) {
             append(new_token(out, &c.v[i], 1), &c.v[i]);
             word = NULL;
-            after_run = 1;
         } else {
             if (!word)
                 word = new_token(out, &c.v[i], 0);
             append(word, &c.v[i]);
-            after_run = 0;
         }
     }
     free(c.v);

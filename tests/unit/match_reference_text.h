@@ -18,6 +18,7 @@ enum ref_class {
 struct ref_char {
     int32_t cp; /* -1: a bad byte */
     uint32_t from, to;
+    int of_run; /* of a cluster that a character of a run began */
 };
 
 struct ref_chars {
