@@ -92,4 +92,4 @@ help:
 .SECONDARY:
 
 .PHONY: all unit format format-check clean help
--include $(OBJ:.o=.d) $(B)/daemon/main.d $(UNIT:$(B)/tests/%=$(B)/tests/unit/%.d)
+-include $(OBJ:.o=.d) $(B)/daemon/main.d $(wildcard $(B)/tests/*/*.d)
