@@ -161,6 +161,13 @@ static int is_mark(int32_t cp)
     return k == REF_MARK || k == REF_MARK_OF_LETTERS;
 }
 
+/* A vowel sign of one character, whose first half alone is a mark, stays whole. */
+static int is_vowel_sign(const struct ref_chars *c, size_t i)
+{
+    return i + 1 < c->n && c->v[i + 1].from == c->v[i].from &&
+           ref_class(c->v[i + 1].cp) == REF_LETTER_KEEPS;
+}
+
 /* Drop marks after letters of the scripts that drop them, and marks after nothing; what
  * is dropped still lengthens the letter before it. */
 static void strip(struct ref_chars *c)
@@ -170,10 +177,7 @@ static void strip(struct ref_chars *c)
 
     for (size_t i = 0; i < c->n; i++) {
         int32_t cp = c->v[i].cp;
-        /* a vowel sign of one character, whose first half alone is a mark, stays whole */
-        int whole = i + 1 < c->n && c->v[i + 1].from == c->v[i].from &&
-                    ref_class(c->v[i + 1].cp) == REF_LETTER_KEEPS;
-        if (is_mark(cp) && base == REF_LETTER && !whole) {
+        if (is_mark(cp) && base == REF_LETTER && !is_vowel_sign(c, i)) {
             if (out.v[out.n - 1].to < c->v[i].to)
                 out.v[out.n - 1].to = c->v[i].to;
             continue;
@@ -276,11 +280,12 @@ static void compose(struct ref_chars *c)
     for (size_t i = 0; i < c->n;) {
         size_t end = i + 1;
         int32_t whole = c->v[i].cp;
-        if (first != REF_RUN || !is_mark(whole)) /* a mark behind a run is of the run */
+        /* a mark behind a run is of the run */
+        if (first != REF_RUN || !is_mark(whole) || is_vowel_sign(c, i))
             first = ref_class(whole);
         while (end < c->n) {
             int32_t cp = c->v[end].cp, more = 0;
-            if (!same_cluster(first, cp))
+            if (!same_cluster(first, cp) || (first == REF_RUN && is_vowel_sign(c, end)))
                 break;
             if (ccc(cp) == 0)
                 more = pair(whole, cp);
