@@ -19,6 +19,9 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tests"))
 from origin import Held, Item, Origin, item_xml, rss_head  # noqa: E402,F401
 
+# A test run in the background of a shell is started with SIGINT ignored, and so would all that
+# it starts be.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 BIN = os.path.abspath(os.environ.get("FEEDWATCH_BIN", os.path.join(TOP, "build", "feedwatch")))
 SLOW = float(os.environ.get("FEEDWATCH_SLOW", "1"))
 LOGS = os.path.abspath(os.environ.get("FEEDWATCH_LOGS",
