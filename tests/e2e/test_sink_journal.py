@@ -99,6 +99,13 @@ class Journal(unittest.TestCase):
         self.addCleanup(subprocess.run, [HOST, "stop"], env=self.env, check=False,
                         capture_output=True)
 
+    def copy(self, source, to):
+        """The machine has a /tmp of its own: files of this one may not be seen there."""
+        with open(source, "rb") as file:
+            subprocess.run([HOST, "exec", "bash", "-euc",
+                            f"mkdir -p $(dirname {to}); cat >{to}; chmod 755 {to}"],
+                           env=self.env, check=True, capture_output=True, stdin=file)
+
     def journal(self, *match):
         out = self.inside("journalctl -q -o json --all " + " ".join(match))
         return [json.loads(line) for line in out.splitlines()]
@@ -110,12 +117,13 @@ class Journal(unittest.TestCase):
         self.inside("cat >/tmp/feedwatch.ini", input=CONFIG)
         self.inside("mkdir /tmp/www; sed \"s/{date}/$(date -R)/g\" >/tmp/www/news.xml", input=(
             "<rss version='2.0'><channel><title>News</title>" + items + "</channel></rss>"))
+        self.copy(bench.BIN, "/usr/local/bin/feedwatch")
+        self.copy(CATALOG, "/usr/lib/systemd/catalog/feedwatch.catalog")
         self.inside("systemd-run -q --unit origin python3 -m http.server -d /tmp/www -b 127.0.0.1;"
                     "until curl -sf 127.0.0.1:8000 >/tmp/listing; do sleep 0.05; done;"
-                    f"mkdir -p /usr/lib/systemd/catalog; cp {CATALOG} /usr/lib/systemd/catalog/;"
                     "journalctl --update-catalog;"
                     "systemd-run -q --wait --unit fw -p ProtectSystem=strict -p ReadWritePaths=/tmp "
-                    f"-p PrivateDevices=yes {bench.BIN} run --once -c /tmp/feedwatch.ini;"
+                    "-p PrivateDevices=yes /usr/local/bin/feedwatch run --once -c /tmp/feedwatch.ini;"
                     "journalctl --sync")
         found = self.journal("FEEDWATCH_WATCH=summit")
         self.assertEqual(len(found), 1)
@@ -151,10 +159,11 @@ class Journal(unittest.TestCase):
         for path, text in files.items():
             self.inside(f"mkdir -p $(dirname {path}); sed \"s/{{date}}/$(date -R)/\" >{path}",
                         input=text)
-        self.inside(f"""
+        self.copy(bench.BIN, "/usr/local/bin/feedwatch")
+        self.copy(f"{bench.TOP}/systemd/feedwatch.service",
+                  "/etc/systemd/system/feedwatch.service")
+        self.inside("""
             chmod 755 /usr/local/bin/on-alert
-            install -m 755 {bench.BIN} /usr/local/bin/feedwatch
-            cp {bench.TOP}/systemd/feedwatch.service /etc/systemd/system/
             systemd-run -q --unit origin python3 -m http.server -d /tmp/www -b 127.0.0.1
             systemd-run -q --unit peers python3 /tmp/peers.py
             until curl -sf 127.0.0.1:8000 && curl -sf 127.0.0.1:9000; do sleep 0.05; done >/tmp/up
