@@ -20,7 +20,7 @@
 #define SPREAD_MS_PER_FEED 20 /* at start-up */
 #define TIMER_ACCURACY_USEC 5000
 #define NAMES_MAX 4096  /* polls beyond max_transfers: names may be slow to resolve */
-#define ASLEEP_MS 20000 /* a timer that is so late: the machine slept, not we */
+#define ASLEEP_MS 20000 /* a turn that comes so late: the machine slept, not we */
 #define WAKE_MIN_MS 5000
 #define SOON_MS (15 * 60 * 1000) /* what is not worth a whole interval of waiting */
 #define WEEK_MS ((int64_t)7 * 24 * 3600 * 1000)
@@ -319,15 +319,16 @@ static void report_finished(struct poller *p)
         log_event(LOG_LEVEL_ERROR, "stopped", "why=%s", log_quote(strerror(errno)));
 }
 
-/* The timer went off far too late: the machine slept or stood still.  What is overdue is
- * spread as at a start. */
+/* This turn of the loop comes far too late: the machine slept or stood still.  What is
+ * overdue is spread as at a start. */
 static void check_sleep(struct poller *p)
 {
-    int64_t now = clock_mono_ms(), late = now - p->armed_ms;
+    int64_t now = clock_mono_ms(), late = now - p->turn_ms - pulse_period_ms();
     int64_t room = (int64_t)p->n_feeds * SPREAD_MS_PER_FEED;
 
-    if (!p->armed_ms || late < ASLEEP_MS)
+    if (late < ASLEEP_MS)
         return;
+    p->turn_ms = now;
     room = room < WAKE_MIN_MS ? WAKE_MIN_MS : room > SOON_MS ? SOON_MS : room;
     schedule_spread_overdue(p->schedule, now, room);
     log_event(LOG_LEVEL_NOTICE, "woke_up", "late_s=%" PRId64 " spread_s=%" PRId64,
@@ -341,8 +342,6 @@ static void pump(struct poller *p)
     int64_t next;
 
     check_sleep(p);
-    p->armed_ms = 0;
-
     while (!p->stopping && !p->waiting && p->outstanding < POLLER_OUTSTANDING_MAX / 2 &&
            p->active < p->snap->config->max_transfers + NAMES_MAX &&
            schedule_pop_due(p->schedule, clock_mono_ms(), &id)) {
@@ -363,7 +362,6 @@ static void pump(struct poller *p)
         p->outstanding >= POLLER_OUTSTANDING_MAX / 2 || next == INT64_MAX) {
         (void)sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
     } else {
-        p->armed_ms = next > clock_mono_ms() ? next : 0;
         (void)sd_event_source_set_time(p->timer, (uint64_t)(next > 0 ? next : 0) * 1000);
         (void)sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
     }
@@ -443,8 +441,12 @@ static int on_reply(sd_event_source *s, int fd, uint32_t events, void *ctx)
 /* Before every turn of the loop, and every few seconds without one. */
 static int on_turn(sd_event_source *s, void *ctx)
 {
+    struct poller *p = ctx;
+
     (void)s;
-    pulse_beat(((struct poller *)ctx)->pulse, pulse_patience_ms());
+    check_sleep(p);
+    p->turn_ms = clock_mono_ms();
+    pulse_beat(p->pulse, pulse_patience_ms());
     return 0;
 }
 
@@ -517,6 +519,7 @@ static int set_up(struct poller *p)
         r = match_scratch_new(&p->scratch);
     if (r < 0)
         return r;
+    p->turn_ms = clock_mono_ms();
     p->schedule = schedule_new(p->opt.seed);
     if (!p->schedule)
         return -ENOMEM;

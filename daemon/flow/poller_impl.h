@@ -47,7 +47,7 @@ struct poller {
     struct fetch_pool *pool;
     struct schedule *schedule;
     struct poller_hosts hosts; /* how the hosts fare */
-    int64_t armed_ms;          /* mono: when the timer is to go off; 0: it is off */
+    int64_t turn_ms;           /* mono: when the loop began to wait last */
     struct match_scratch *scratch;
     struct feed **feeds; /* by id; NULL: a free slot */
     size_t n_feeds;      /* slots */

@@ -262,7 +262,7 @@ class When(Test):
             daemon.start()
             self.polled(daemon, polls=n + 1)
             self.between(self.until_next(daemon), most * 54, most * 66, "missed")
-            self.assertEqual(self.status(daemon)["gaps"], n)
+            wait(lambda: self.status(daemon)["gaps"] == n, 5, "the gaps in the store")
         daemon.stop()
 
     def test_p12_a_start_is_spread_and_a_host_is_spaced(self):
@@ -324,7 +324,7 @@ class When(Test):
         daemon = self.daemon(f"[feeds]\n{lines}{self.WATCH}").start()
         self.learnt(*feeds)
         daemon.process.send_signal(signal.SIGSTOP)
-        time.sleep(22)
+        time.sleep(30)  # a turn of the loop takes 5 s at most; 20 s more is sleep
         before = len(self.origin.requests())
         daemon.process.send_signal(signal.SIGCONT)
         woke = time.monotonic()
@@ -418,7 +418,7 @@ class Errors(Test):
         daemon = self.run_one()
         self.failed(daemon)
         self.silent("/news", 3, 1)
-        self.assertEqual(self.status(daemon)["state"], "login")
+        wait(lambda: self.status(daemon)["state"] == "login", 5, "the state in the store")
         self.assertEqual(daemon.stderr().count("feed_login"), 1)
         secret = os.path.join(self.folder, "secret")
         with open(os.open(secret, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
@@ -458,7 +458,7 @@ class Errors(Test):
         self.origin.answer("/news", origin.status(410))
         daemon = self.run_one()
         wait(lambda: (r := self.row(daemon)) and r["gone"], 10, "the end of the feed")
-        self.assertEqual(self.status(daemon)["state"], "gone")
+        wait(lambda: self.status(daemon)["state"] == "gone", 5, "the state in the store")
         self.assertEqual(daemon.stderr().count("feed_gone"), 1)
         daemon.stop()
         daemon.start()
@@ -471,7 +471,7 @@ class Errors(Test):
         self.origin.answer("/news", origin.redirect("/there", 301))
         daemon = self.run_one()
         self.polled(daemon, polls=5)
-        self.assertFalse(self.status(daemon)["effective_url"])
+        wait(lambda: not self.status(daemon)["effective_url"], 5, "the way back")
         daemon.stop()
         self.alter(daemon, moved_since_ms=f"moved_since_ms - {2 * DAY * 1000}", due_ms=1)
         daemon.start()
@@ -560,7 +560,7 @@ class Errors(Test):
         self.origin.answer("/news", feed, origin.status(500))
         daemon = self.run_one("broken_after = 3s\n")
         wait(lambda: "feed_failing" in daemon.stderr(), 15, "the notice")
-        self.assertEqual(self.status(daemon)["state"], "broken")
+        wait(lambda: self.status(daemon)["state"] == "broken", 5, "the state in the store")
         daemon.stop()
         first = daemon.stderr()
         daemon.start()  # not again after a restart
@@ -578,7 +578,7 @@ class Errors(Test):
         feed = self.origin.feed("/news", document=rss(*items(20, newest=time.time() - 9 * DAY)))
         daemon = self.run_one()
         wait(lambda: "feed_silent" in daemon.stderr(), 10, "the notice")
-        self.assertEqual(self.status(daemon)["state"], "silent")
+        wait(lambda: self.status(daemon)["state"] == "silent", 5, "the state in the store")
         self.polled(daemon, polls=3)
         self.assertEqual(daemon.stderr().count("feed_silent"), 1)
         feed.replace(document=rss(*items(1), *items(19, start=5, newest=time.time() - 9 * DAY)))
