@@ -39,6 +39,9 @@ struct alert {           /* strings are borrowed or owned as the holder says */
 /* The strings of a record one by one, for holders that copy it; NULL behind the last. */
 struct str *alert_text(struct alert *a, unsigned i);
 
+/* Is `name` in a list such as `sinks`?  Everything is in an empty one. */
+bool alert_lists(struct str names, const char *name);
+
 struct alert_span { /* a matched word; bytes in title or snippet */
     bool in_snippet;
     uint32_t offset, length;

@@ -12,6 +12,23 @@ struct str *alert_text(struct alert *a, unsigned i)
     return i < sizeof field / sizeof field[0] ? field[i] : NULL;
 }
 
+bool alert_lists(struct str names, const char *name)
+{
+    size_t n = strlen(name);
+
+    if (!names.n)
+        return true;
+    for (size_t i = 0; i < names.n;) {
+        const char *end = memchr(names.s + i, '\n', names.n - i);
+        size_t len = end ? (size_t)(end - (names.s + i)) : names.n - i;
+
+        if (len == n && !memcmp(names.s + i, name, n))
+            return true;
+        i += len + 1;
+    }
+    return false;
+}
+
 /* Take a decimal number off *s; false when there is none or it does not fit. */
 static bool take_number(struct str *s, int64_t *out)
 {

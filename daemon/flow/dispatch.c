@@ -153,7 +153,7 @@ struct batch {
 /* One that is held back stands in logs only; the others get a digest. */
 static bool is_for(const struct alert *a, const struct outlet *o)
 {
-    return (!a->held.n || o->never_gives_up) && digest_line_lists(a->sinks, o->name);
+    return (!a->held.n || o->never_gives_up) && alert_lists(a->sinks, o->name);
 }
 
 static int take(void *ctx, const struct alert *a)

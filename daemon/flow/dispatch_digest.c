@@ -28,23 +28,6 @@ int digest_line_open(struct digest_line *l, struct store *store, const char *sin
     return r;
 }
 
-bool digest_line_lists(struct str sinks, const char *name)
-{
-    size_t n = strlen(name);
-
-    if (!sinks.n)
-        return true;
-    for (size_t i = 0; i < sinks.n;) {
-        const char *end = memchr(sinks.s + i, '\n', sinks.n - i);
-        size_t len = end ? (size_t)(end - (sinks.s + i)) : sinks.n - i;
-
-        if (len == n && !memcmp(sinks.s + i, name, n))
-            return true;
-        i += len + 1;
-    }
-    return false;
-}
-
 static void copy(struct buf *to, struct str s)
 {
     (void)buf_put_str(to, s);
@@ -56,7 +39,7 @@ static int take_digest(void *ctx, const struct digest *d)
     struct batch *b = ctx;
 
     b->found = true;
-    b->wanted = digest_line_lists(d->sinks, b->sink);
+    b->wanted = alert_lists(d->sinks, b->sink);
     b->digest = *d;
     b->digest_at = b->text.n;
     copy(&b->text, d->watch);

@@ -27,9 +27,6 @@ bool digest_line_progress(struct digest_line *l, struct sink *sink);
 /* What was taken has failed: hand it over again. */
 void digest_line_rewind(struct digest_line *l);
 
-/* Is `name` among the '\n'-ended `sinks`?  Empty: all are. */
-bool digest_line_lists(struct str sinks, const char *name);
-
 /* Is everything delivered? */
 bool digest_line_idle(const struct digest_line *l, struct store *store,
                       const struct sink *sink);
