@@ -54,12 +54,25 @@ struct feed_parse_limits { /* 0 = the default in brackets */
                            skipped] */
 };
 
+/* Items that need not be read: most of a document that changed is as it was before.  Both
+ * or neither; XML only.  A print is of the bytes of an item and of all else that its
+ * meaning hangs on: the same print, the same item; never 0. */
+
+/* True: the item with this print was read before.  It counts as an item, and is not
+ * reported. */
+typedef bool feed_known_fn(void *ctx, uint64_t print);
+/* The item reported last has this print.  Not called for items whose bytes had to be
+ * mended. */
+typedef void feed_read_fn(void *ctx, uint64_t print);
+
 struct feed_parse_options {
     struct str url;          /* base for relative links; may be empty */
     struct str content_type; /* HTTP Content-Type, whole; may be empty */
     struct str charset;      /* override from the config; may be empty */
     bool no_alt;             /* leave the alt texts of images out of the text */
     struct feed_parse_limits limits;
+    feed_known_fn *is_known; /* or NULL, with on_read */
+    feed_read_fn *on_read;
 };
 
 struct feed_parse_result {

@@ -56,6 +56,17 @@ void seen_window_hold(struct seen_window *w);
 int seen_judge(struct seen_window *w, struct seen_print *p, int32_t day,
                enum seen_verdict *verdict);
 
+/* An item made of the very same bytes as before need not be judged: its verdict would be
+ * SEEN_KNOWN.
+ *
+ * The item just judged as new, known or updated, with its key in `p` left as it was, is
+ * made of bytes with this print (not 0), and gives this time (ITEM_NO_TIME: none). */
+void seen_remember_bytes(struct seen_window *w, const struct seen_print *p,
+                         uint64_t bytes, int64_t time_s);
+/* True: the item that the document shows here is known, as seen_judge() would find; and
+ * the time it gave. */
+bool seen_know_bytes(struct seen_window *w, uint64_t bytes, int32_t day, int64_t *time_s);
+
 /* After the last item, before prune and pack: what became of a doubtful item (`p` as
  * seen_judge left it).  SEEN_NEW, SEEN_REKEYED or SEEN_UPDATED.  `whole`: the document
  * did not break off. */
@@ -79,7 +90,7 @@ struct seen_stats {
 };
 void seen_window_stats(const struct seen_window *w, struct seen_stats *out);
 
-/* Append the packed form: 26 bytes an item.  May be called in the middle of a document;
+/* Append the packed form: 38 bytes an item.  May be called in the middle of a document;
  * items still in doubt are left out, so that they are judged again after a crash.  0 or
  * -errno. */
 int seen_window_pack(const struct seen_window *w, struct buf *out);

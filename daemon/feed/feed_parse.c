@@ -40,6 +40,8 @@ int feed_parse_new(struct feed_parse **out, const struct feed_parse_options *opt
         return -ENOMEM;
     p->on_item = on_item;
     p->ctx = ctx;
+    p->is_known = opt->is_known;
+    p->on_read = opt->on_read;
     buf_init(&p->url, 8192);
     buf_init(&p->content_type, 1024);
     buf_init(&p->head, HEAD_MAX);

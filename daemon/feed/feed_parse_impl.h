@@ -17,6 +17,8 @@ extern const struct feed_kind feed_xml, feed_json, feed_html;
 
 struct feed_parse {
     feed_item_fn *on_item;
+    feed_known_fn *is_known;
+    feed_read_fn *on_read;
     void *ctx;
     struct buf url, content_type;
     struct feed_parse_limits limits;

@@ -307,6 +307,7 @@ static int xml_start(struct feed_member **out, struct feed_parse *p)
     buf_init(&x->source_authors, 16384);
     buf_init(&x->person_feed, 16384);
     xml_filter_init(&x->filter, p->limits.max_depth, on_run, on_text, x);
+    xml_pass_known(x);
     x->expat = XML_ParserCreate("UTF-8");
     if (!x->expat) {
         xml_free(x);

@@ -81,7 +81,12 @@ struct feed_member {
     uint64_t feeding_at;
     bool unclosed;        /* Expat was stopped at an item that starts inside of one */
     uint64_t unclosed_at; /* the byte of its '<', counted like fed */
-    int stop;             /* non-zero: the parse is over */
+    /* The item that starts, for feed_xml_known.c: print of what is around it, of that and
+     * its bytes, and how things stood before it. */
+    uint64_t context, item_print;
+    unsigned item_depth;
+    unsigned long items_before, item_repairs;
+    int stop; /* non-zero: the parse is over */
 };
 
 /* feed_xml_element.c */
@@ -96,6 +101,9 @@ void xml_action_start(struct feed_member *x, struct xml_frame *f,
 void xml_action_capture_end(struct feed_member *x);
 void xml_action_person_end(struct feed_member *x, struct xml_frame *f);
 void xml_action_item_end(struct feed_member *x);
+
+/* feed_xml_known.c: pass over items that the receiver knows, if it asks for that. */
+void xml_pass_known(struct feed_member *x);
 
 const char *xml_frame_name(const struct feed_member *x, const struct xml_frame *f);
 struct str xml_base(const struct feed_member *x);

@@ -23,6 +23,7 @@ void xml_filter_init(struct xml_filter *f, unsigned max_depth, xml_filter_out *o
         .out = out, .text = text, .ctx = ctx, .max_depth = max_depth
     };
     buf_init(&f->hold, TAG_MAX + 64);
+    buf_init(&f->item, XML_ITEM_MAX + XML_ITEM_STEP);
     buf_init(&f->patch, (size_t)8 << 20);
     buf_init(&f->entities, DOCTYPE_MAX);
 }
@@ -30,6 +31,7 @@ void xml_filter_init(struct xml_filter *f, unsigned max_depth, xml_filter_out *o
 void xml_filter_done(struct xml_filter *f)
 {
     buf_free(&f->hold);
+    buf_free(&f->item);
     buf_free(&f->patch);
     buf_free(&f->entities);
 }
@@ -102,8 +104,6 @@ int xml_flush_all(struct xml_filter *f, struct cursor *c, const char *to)
     return r ? r : xml_flush_patch(f);
 }
 
-static int process(struct xml_filter *f, struct cursor *c);
-
 /* Take what is in hold behind its first `used` bytes for input once more. */
 int xml_read_again(struct xml_filter *f, size_t used)
 {
@@ -116,7 +116,7 @@ int xml_read_again(struct xml_filter *f, size_t used)
     }
     buf_init(&f->hold, again.max);
     struct cursor inner = { again.s + used, again.s + again.n, again.s + used };
-    r = process(f, &inner);
+    r = xml_process(f, &inner);
     buf_free(&again);
     return r;
 }
@@ -512,6 +512,10 @@ int xml_on_lt(struct xml_filter *f, struct cursor *c)
 {
     const char *tok = c->p;
     size_t n = (size_t)(c->end - tok);
+
+    if (f->items && xml_item_starts(f, tok, n))
+        return xml_on_item(f, c);
+    f->between = f->read_item = false;
     enum xml_state to = classify(tok, n);
 
     if (to == XML_LT) {
@@ -611,11 +615,13 @@ static int step(struct xml_filter *f, struct cursor *c)
         return on_doctype(f, c);
     case XML_BOGUS:
         return on_dropped(f, c, ">");
+    case XML_ITEM:
+        return xml_on_cut_item(f, c);
     }
     return 0;
 }
 
-static int process(struct xml_filter *f, struct cursor *c)
+int xml_process(struct xml_filter *f, struct cursor *c)
 {
     int r = 0;
 
@@ -632,7 +638,7 @@ int xml_filter_push(struct xml_filter *f, const char *s, size_t n)
 
     if (f->fatal)
         return -EBADMSG;
-    return process(f, &c);
+    return xml_process(f, &c);
 }
 
 int xml_filter_finish(struct xml_filter *f)
@@ -642,6 +648,8 @@ int xml_filter_finish(struct xml_filter *f)
 
     if (f->fatal)
         return -EBADMSG;
+    if (f->state == XML_ITEM && (r = xml_end_cut_item(f)) != 0)
+        return r;
     f->eof = true;
     c.end = c.run = c.p;
     if (f->state == XML_TEXT && f->hold.n) {

@@ -34,6 +34,7 @@ enum xml_state {
     XML_CDATA,
     XML_DOCTYPE,
     XML_BOGUS, /* "<!" and something unknown, up to '>' */
+    XML_ITEM,  /* an item that the chunk's end cut */
 };
 
 /* Gets whole tags and short text in runs, for Expat.  Non-zero stops. */
@@ -44,7 +45,18 @@ typedef int xml_filter_out(void *ctx, const char *s, size_t n);
  * byte of it. */
 typedef void xml_filter_text(void *ctx, const char *s, size_t n);
 
+/* Whole items can be passed over (feed_xml_filter_item.c). */
+struct xml_filter_items {
+    /* Is the receiver where an item of the feed can start, with everything in order? */
+    bool (*may_start)(void *ctx);
+    /* Is the item made of these bytes one that need not be read? */
+    bool (*is_known)(void *ctx, const char *s, size_t n);
+    /* The bytes that is_known() got last have been handed on. */
+    void (*was_read)(void *ctx);
+};
+
 struct xml_filter {
+    const struct xml_filter_items *items; /* NULL: all items are read */
     xml_filter_out *out;
     xml_filter_text *text;
     void *ctx;
@@ -68,6 +80,10 @@ struct xml_filter {
     bool white;
     bool html; /* the document type is HTML's */
     bool eof;
+    bool between;       /* no tag came since may_start() said yes, but of known items */
+    bool read_item;     /* the item that starts here is to be read */
+    struct buf item;    /* in XML_ITEM: its bytes so far */
+    size_t item_looked; /* no end tag before this byte of it */
     unsigned depth, max_depth; /* depth is corrected by the receiver */
     unsigned skip;             /* > 0: inside an element that is too deep */
     const char *fatal;         /* why the document cannot be read on, or NULL */

@@ -1,6 +1,6 @@
 #ifndef FEED_XML_FILTER_OWN_H
 #define FEED_XML_FILTER_OWN_H
-/* What the two files of the repair filter share.  Private to them.  All return 0, -errno
+/* What the files of the repair filter share.  Private to them.  All return 0, -errno
  * or what the receiver returned. */
 #include "feed_xml_filter.h"
 
@@ -17,6 +17,9 @@ int xml_flush_all(struct xml_filter *f, struct cursor *c, const char *to);
 /* Take what is in hold behind its first `used` bytes for input once more. */
 int xml_read_again(struct xml_filter *f, size_t used);
 
+/* Take all of `c`, and hand it on. */
+int xml_process(struct xml_filter *f, struct cursor *c);
+
 int xml_on_lt(struct xml_filter *f, struct cursor *c);
 
 /* feed_xml_filter_text.c */
@@ -24,4 +27,15 @@ void xml_put_text(struct xml_filter *f, const char *s, size_t n);
 int xml_on_text(struct xml_filter *f, struct cursor *c);
 int xml_on_held_small_token(struct xml_filter *f, struct cursor *c);
 int xml_on_cdata(struct xml_filter *f, struct cursor *c);
+
+/* feed_xml_filter_item.c */
+enum {
+    XML_ITEM_MAX = 512 << 10, /* bytes of an item that may be passed over */
+    XML_ITEM_STEP = 64,
+};
+/* Does the '<' at `s` start an item that is not to be read without a look? */
+bool xml_item_starts(const struct xml_filter *f, const char *s, size_t n);
+int xml_on_item(struct xml_filter *f, struct cursor *c); /* at its '<' */
+int xml_on_cut_item(struct xml_filter *f, struct cursor *c);
+int xml_end_cut_item(struct xml_filter *f); /* no more bytes come */
 #endif

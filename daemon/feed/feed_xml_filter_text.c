@@ -135,8 +135,6 @@ static int direct_text(struct xml_filter *f, struct cursor *c, const char *to)
     return r;
 }
 
-int xml_process(struct xml_filter *f, struct cursor *c);
-
 /* Finish the '&' or ']' in hold with the bytes of this chunk. */
 int xml_on_held_small_token(struct xml_filter *f, struct cursor *c)
 {

@@ -103,7 +103,10 @@ struct job {
     struct alerts *item_alerts; /* where its alerts go */
     struct seen_key item_key;
     struct story_print item_print;
-    bool item_printed; /* item_print is made */
+    bool item_printed;      /* item_print is made */
+    struct seen_print read; /* of the item judged last, if that is all there is to say */
+    int64_t read_s;         /* the time it gave */
+    bool has_read;
     bool item_changed; /* the item was known before: only some watches care */
     int64_t gap_ms;    /* how long the feed was not read when it should have been */
     int64_t start_ms, now_ms; /* mono; UTC of the bytes being parsed */

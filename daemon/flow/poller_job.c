@@ -305,6 +305,10 @@ static int judge(struct job *j, const struct item *item, const struct feed_info 
         return r;
     j->window_dirty = true;
     j->n_known += verdict != SEEN_NEW && verdict != SEEN_DOUBT;
+    j->read = print;
+    j->has_read =
+        print.key.hi == key.hi && (verdict == SEEN_KNOWN || verdict == SEEN_UPDATED ||
+                                   (verdict == SEEN_NEW && !j->trial));
     if (verdict == SEEN_DOUBT || (verdict == SEEN_NEW && j->trial))
         return hold(j, item, info, &print, &key, silent, verdict == SEEN_NEW);
     if (verdict == SEEN_UPDATED && j->snap->config->any_on_update && !silent &&
@@ -327,15 +331,37 @@ static int on_item(void *ctx, const struct item *item, const struct feed_info *i
     struct job *j = ctx;
     size_t before = j->alerts.n;
 
-    pace_times_add(&j->times,
-                   item->published_s != ITEM_NO_TIME ? item->published_s
-                                                     : item->updated_s,
-                   j->now_ms);
+    j->read_s = item->published_s != ITEM_NO_TIME ? item->published_s : item->updated_s;
+    j->has_read = false;
+    pace_times_add(&j->times, j->read_s, j->now_ms);
     int r = judge(j, item, info);
     j->n_alerts += (uint32_t)(j->alerts.n - before);
     if (r < 0)
         j->fault = r;
     return r;
+}
+
+/* Most items of a document that changed are there as they were: no need to read them. */
+static bool is_known(void *ctx, uint64_t bytes)
+{
+    struct job *j = ctx;
+    int64_t time_s;
+
+    if (!seen_know_bytes(j->window, bytes, (int32_t)(j->now_ms / 1000 / DAY_S), &time_s))
+        return false;
+    pace_times_add(&j->times, time_s, j->now_ms);
+    j->window_dirty = true;
+    j->n_known++;
+    return true;
+}
+
+static void on_read(void *ctx, uint64_t bytes)
+{
+    struct job *j = ctx;
+
+    if (j->has_read)
+        seen_remember_bytes(j->window, &j->read, bytes, j->read_s);
+    j->has_read = false;
 }
 
 /* Is what a trial found the feed that we know: at least a fifth of its items? */
@@ -399,6 +425,8 @@ static int on_start(void *ctx, struct str content_type, struct str final_url)
                     .max_items = (size_t)conf->access->max_items,
                     .max_text = (size_t)conf->access->max_text,
                     .max_depth = (unsigned)conf->access->max_depth },
+        .is_known = is_known,
+        .on_read = on_read,
     };
 
     feed_parse_free(j->parse);

@@ -334,6 +334,35 @@ int seen_judge(struct seen_window *w, struct seen_print *p, int32_t day,
     return judge_by_prints(w, p, day, verdict);
 }
 
+/* --- items known by their bytes --- */
+
+void seen_remember_bytes(struct seen_window *w, const struct seen_print *p,
+                         uint64_t bytes, int64_t time_s)
+{
+    uint32_t at = find_by_key(w, p);
+
+    if (at == NONE || w->entry[at].flags & E_DOUBT)
+        return;
+    struct entry *e = &w->entry[at];
+    if (e->bytes != bytes)
+        window_set_bytes(w, e, bytes);
+    e->time = time_s > 0 && time_s <= UINT32_MAX ? (uint32_t)time_s : 0;
+}
+
+bool seen_know_bytes(struct seen_window *w, uint64_t bytes, int32_t day, int64_t *time_s)
+{
+    uint32_t at = window_first(w, BY_BYTES, bytes);
+
+    if (at == NONE)
+        return false;
+    struct entry *e = &w->entry[at];
+    w->had++;
+    w->known++;
+    list(w, e, day);
+    *time_s = e->time ? e->time : ITEM_NO_TIME;
+    return true;
+}
+
 /* --- after the document --- */
 
 /* Is the entry that the doubt is about in the document after all, or shown to be no
@@ -349,6 +378,8 @@ static bool is_another(const struct seen_window *w, const struct entry *d)
         return e->flags & (E_LISTED | E_LINK_SHARED);
     case BY_TEXT:
         return e->flags & E_LISTED;
+    default:
+        break;
     }
     return true;
 }

@@ -1,12 +1,12 @@
 #ifndef SEEN_IMPL_H
 #define SEEN_IMPL_H
-/* The window of seen.c: entries and their three indexes (seen_window.c). */
+/* The window of seen.c: entries and their indexes (seen_window.c). */
 #include "seen.h"
 
 #define NONE UINT32_MAX
 #define SEEN_ENTRIES_MAX 100000 /* against hostile feeds: ten times a document */
 
-enum evidence { BY_KEY, BY_LINK, BY_TEXT };
+enum evidence { BY_KEY, BY_LINK, BY_TEXT, BY_BYTES, INDEXES };
 
 enum {                    /* flags; the first byte is stored */
        E_PREVIOUS = 1,    /* stored as: listed by the latest document */
@@ -20,24 +20,26 @@ enum {                    /* flags; the first byte is stored */
 
 struct entry {
     uint64_t key, link, text;
-    int32_t day; /* last listed */
+    uint64_t bytes; /* print of the bytes it was made of; 0: unknown */
+    uint32_t time;  /* UTC seconds that it gave; 0: none */
+    int32_t day;    /* last listed */
     uint16_t date, flags;
-    uint8_t kind;     /* enum evidence of the doubt */
-    uint32_t about;   /* the entry it is about */
-    uint32_t next[3]; /* chains, by enum evidence */
+    uint8_t kind;           /* enum evidence of the doubt */
+    uint32_t about;         /* the entry it is about */
+    uint32_t next[INDEXES]; /* chains, by enum evidence */
 };
 
 struct seen_window {
     struct entry *entry;
     uint32_t n, cap, dead;
-    uint32_t *head[3]; /* 1 << bits chains each */
+    uint32_t *head[INDEXES]; /* 1 << bits chains each */
     unsigned bits;
     int32_t last_day; /* of the last whole document; 0: none yet */
     bool churn, hold, finished;
     size_t previous, had, overlap, fresh, known, rekeyed, echoes;
 };
 
-/* The first entry whose key, link or text is `value`, and the next after `at`. */
+/* The first entry whose key, link, text or bytes is `value`, and the next after `at`. */
 uint32_t window_first(const struct seen_window *w, enum evidence by, uint64_t value);
 uint32_t window_next(const struct seen_window *w, enum evidence by, uint32_t at,
                      uint64_t value);
@@ -49,6 +51,7 @@ void window_remove(struct seen_window *w, uint32_t at);
 void window_set_key(struct seen_window *w, struct entry *e, uint64_t key);
 void window_set_prints(struct seen_window *w, struct entry *e,
                        const struct seen_print *p);
+void window_set_bytes(struct seen_window *w, struct entry *e, uint64_t bytes);
 
 /* Drop the longest absent entries of a window that is past all bounds. */
 void window_bound(struct seen_window *w);

@@ -4,9 +4,10 @@
 #include <xxhash.h>
 #include "seen_impl.h"
 
-#define VERSION 1
+#define VERSION 2
 #define HEAD_BYTES 14
-#define ENTRY_BYTES 26
+#define ENTRY_BYTES 38
+#define ENTRY_BYTES_1 26 /* in version 1 */
 #define F_CHURN 1
 #define E_STORED 0xFF
 
@@ -22,13 +23,22 @@ static uint32_t *chain(const struct seen_window *w, enum evidence by, uint64_t v
 
 static uint64_t value_of(const struct entry *e, enum evidence by)
 {
-    return by == BY_KEY ? e->key : by == BY_LINK ? e->link : e->text;
+    switch (by) {
+    case BY_KEY:
+        return e->key;
+    case BY_LINK:
+        return e->link;
+    case BY_TEXT:
+        return e->text;
+    default:
+        return e->bytes;
+    }
 }
 
-/* Empty links, and texts without a lead, stand in no index. */
+/* Empty links, texts without a lead and unknown bytes stand in no index. */
 static bool is_indexed(enum evidence by, uint64_t value)
 {
-    return by == BY_KEY || (by == BY_LINK ? value != 0 : (uint32_t)value != 0);
+    return by == BY_KEY || (by == BY_TEXT ? (uint32_t)value != 0 : value != 0);
 }
 
 static void link_in(struct seen_window *w, uint32_t at, enum evidence by)
@@ -87,18 +97,18 @@ static int reserve(struct seen_window *w, uint32_t n)
     w->entry = entry;
     while ((UINT32_C(1) << bits) < n)
         bits++;
-    uint32_t *head = malloc(3 * sizeof *head << bits);
+    uint32_t *head = malloc(INDEXES * sizeof *head << bits);
     if (!head)
         return -ENOMEM;
-    memset(head, 0xFF, 3 * sizeof *head << bits);
+    memset(head, 0xFF, INDEXES * sizeof *head << bits);
     free(w->head[0]);
-    for (int by = 0; by < 3; by++)
+    for (int by = 0; by < INDEXES; by++)
         w->head[by] = head + ((size_t)by << bits);
     w->bits = bits;
     w->cap = n;
     for (uint32_t i = 0; i < w->n; i++)
         if (!(w->entry[i].flags & E_DEAD))
-            for (enum evidence by = BY_KEY; by <= BY_TEXT; by++)
+            for (enum evidence by = BY_KEY; by < INDEXES; by++)
                 link_in(w, i, by);
     return 0;
 }
@@ -118,7 +128,7 @@ int window_add(struct seen_window *w, const struct seen_print *p, int32_t day,
                                    .date = p->date,
                                    .day = day,
                                    .flags = E_LISTED };
-    for (enum evidence by = BY_KEY; by <= BY_TEXT; by++)
+    for (enum evidence by = BY_KEY; by < INDEXES; by++)
         link_in(w, at, by);
     *made = at;
     return 0;
@@ -128,7 +138,7 @@ void window_remove(struct seen_window *w, uint32_t at)
 {
     if (w->entry[at].flags & E_DEAD)
         return;
-    for (enum evidence by = BY_KEY; by <= BY_TEXT; by++)
+    for (enum evidence by = BY_KEY; by < INDEXES; by++)
         link_out(w, at, by);
     w->entry[at].flags |= E_DEAD;
     w->dead++;
@@ -141,6 +151,7 @@ void window_set_key(struct seen_window *w, struct entry *e, uint64_t key)
     link_out(w, at, BY_KEY);
     e->key = key;
     link_in(w, at, BY_KEY);
+    window_set_bytes(w, e, 0);
 }
 
 void window_set_prints(struct seen_window *w, struct entry *e, const struct seen_print *p)
@@ -154,6 +165,16 @@ void window_set_prints(struct seen_window *w, struct entry *e, const struct seen
     e->date = p->date;
     link_in(w, at, BY_LINK);
     link_in(w, at, BY_TEXT);
+    window_set_bytes(w, e, 0);
+}
+
+void window_set_bytes(struct seen_window *w, struct entry *e, uint64_t bytes)
+{
+    uint32_t at = (uint32_t)(e - w->entry);
+
+    link_out(w, at, BY_BYTES);
+    e->bytes = bytes;
+    link_in(w, at, BY_BYTES);
 }
 
 static int by_day(const void *a, const void *b)
@@ -191,7 +212,7 @@ void window_bound(struct seen_window *w)
 /* --- packed form ---
  * head:  "FW", version, flags, day of the last document (2), entries (4), checksum of the
  *        rest (4); entry: key (8), link (6), title (4), lead (3), date (2), day (2),
- *        flags (1).  Numbers are big-endian. */
+ *        flags (1); from version 2 on bytes (8), time (4).  Numbers are big-endian. */
 
 static void put_number(unsigned char **at, uint64_t v, int bytes)
 {
@@ -234,6 +255,8 @@ static void pack_entry(unsigned char **at, const struct seen_window *w,
     put_number(at, e->date, 2);
     put_number(at, pack_day(e->day), 2);
     put_number(at, flags, 1);
+    put_number(at, e->bytes, 8);
+    put_number(at, e->time, 4);
 }
 
 int seen_window_pack(const struct seen_window *w, struct buf *out)
@@ -264,7 +287,7 @@ int seen_window_pack(const struct seen_window *w, struct buf *out)
     return 0;
 }
 
-static void unpack_entry(struct seen_window *w, const unsigned char **at)
+static void unpack_entry(struct seen_window *w, const unsigned char **at, int version)
 {
     struct entry *e = &w->entry[w->n++];
 
@@ -275,8 +298,12 @@ static void unpack_entry(struct seen_window *w, const unsigned char **at)
     e->date = (uint16_t)get_number(at, 2);
     e->day = (int32_t)get_number(at, 2);
     e->flags = (uint16_t)get_number(at, 1);
+    if (version > 1) {
+        e->bytes = get_number(at, 8);
+        e->time = (uint32_t)get_number(at, 4);
+    }
     w->previous += (e->flags & E_PREVIOUS) != 0;
-    for (enum evidence by = BY_KEY; by <= BY_TEXT; by++)
+    for (enum evidence by = BY_KEY; by < INDEXES; by++)
         link_in(w, w->n - 1, by);
 }
 
@@ -285,12 +312,13 @@ static int64_t check_head(struct seen_window *w, const unsigned char *at, size_t
 {
     const unsigned char *p = at + 3;
 
-    if (n < HEAD_BYTES || at[0] != 'F' || at[1] != 'W' || at[2] != VERSION)
+    if (n < HEAD_BYTES || at[0] != 'F' || at[1] != 'W' || at[2] < 1 || at[2] > VERSION)
         return -EBADMSG;
+    size_t each = at[2] == 1 ? ENTRY_BYTES_1 : ENTRY_BYTES;
     w->churn = get_number(&p, 1) & F_CHURN;
     w->last_day = (int32_t)get_number(&p, 2);
     uint64_t entries = get_number(&p, 4), sum = get_number(&p, 4);
-    if (entries > 2 * SEEN_ENTRIES_MAX || n != HEAD_BYTES + entries * ENTRY_BYTES)
+    if (entries > 2 * SEEN_ENTRIES_MAX || n != HEAD_BYTES + entries * each)
         return -EBADMSG;
     if ((XXH3_64bits(p, n - HEAD_BYTES) & UINT32_MAX) != sum)
         return -EBADMSG;
@@ -306,10 +334,11 @@ static int unpack(struct seen_window *w, const unsigned char *at, size_t n)
     int r = reserve(w, (uint32_t)entries + 64);
     if (r < 0)
         return r;
+    int version = entries ? at[2] : 0;
     if (entries)
         at += HEAD_BYTES;
     for (int64_t i = 0; i < entries; i++)
-        unpack_entry(w, &at);
+        unpack_entry(w, &at, version);
     return 0;
 }
 

@@ -8,15 +8,16 @@
 #include "seen.h"
 
 #define HEAD_BYTES 14
-#define ENTRY_BYTES 26
+static const size_t entry_bytes[] = { 26, 38 }; /* by version */
 
 /* Make the head fit the entries behind it. */
-static void mend_head(unsigned char *at, size_t n)
+static void mend_head(unsigned char *at, size_t n, unsigned version)
 {
-    size_t entries = (n - HEAD_BYTES) / ENTRY_BYTES;
-    uint32_t sum = (uint32_t)XXH3_64bits(at + HEAD_BYTES, entries * ENTRY_BYTES);
+    size_t each = entry_bytes[version - 1], entries = (n - HEAD_BYTES) / each;
+    uint32_t sum = (uint32_t)XXH3_64bits(at + HEAD_BYTES, entries * each);
 
-    memcpy(at, "FW\1", 3);
+    memcpy(at, "FW", 2);
+    at[2] = (unsigned char)version;
     for (int i = 0; i < 4; i++) {
         at[6 + i] = (unsigned char)(entries >> (24 - 8 * i));
         at[10 + i] = (unsigned char)(sum >> (24 - 8 * i));
@@ -60,9 +61,15 @@ static void judge(struct seen_window *w, const uint8_t *b, size_t n, int32_t day
     for (; n >= 5; b += 5, n -= 5) {
         struct seen_print p = a_print(b);
         enum seen_verdict v;
+        int64_t time_s;
+        uint64_t bytes = b[4] >> 3; /* 0: not known */
 
+        if (bytes && (b[3] & 8) && seen_know_bytes(w, bytes, day, &time_s))
+            continue;
         if (seen_judge(w, &p, day, &v) < 0)
             return;
+        if (bytes && v != SEEN_DOUBT)
+            seen_remember_bytes(w, &p, bytes, b[2]);
         if (v == SEEN_DOUBT && doubts < 64)
             doubt[doubts++] = p;
     }
@@ -89,8 +96,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(window, data + 2, n);
     if ((choice & 1) && n >= HEAD_BYTES) {
-        n = HEAD_BYTES + (n - HEAD_BYTES) / ENTRY_BYTES * ENTRY_BYTES;
-        mend_head(window, n);
+        unsigned version = n > 2 && window[2] & 1 ? 1 : 2;
+        size_t each = entry_bytes[version - 1];
+        n = HEAD_BYTES + (n - HEAD_BYTES) / each * each;
+        mend_head(window, n, version);
     }
     if (seen_window_new(&w, window, n) == 0) {
         if (choice & 2)

@@ -34,4 +34,9 @@ FARM ?= 10000
 bench-parse: $(B)/bench/parse_bench $(SHARED_DATA)
 	@find '$(SHARED_DATA)'/real-* -name '*.xml' | sort | xargs $(B)/bench/parse_bench
 
+## make bench-known  how many items of real polls are known by their bytes, and what that saves
+bench-known: $(B)/bench/bench_known $(SHARED_DATA)
+	@cd '$(B)' && find shared/polls -name '*.xml' | sort | xargs bench/bench_known
+.PHONY: bench-known
+
 .PHONY: score score-floor check-parse check-farm bench-parse

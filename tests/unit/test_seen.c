@@ -480,7 +480,7 @@ static void refuses_bytes_that_are_no_window(void **state)
     (void)SHOW(f, a);
     buf_init(&packed, 10000);
     assert_int_equal(seen_window_pack(f->w, &packed), 0);
-    assert_int_equal(packed.n, 14 + 26);
+    assert_int_equal(packed.n, 14 + 38);
     for (size_t n = 1; n < packed.n; n++)
         assert_int_equal(seen_window_new(&w, packed.s, n), -EBADMSG);
     for (size_t i = 0; i < packed.n; i++) {
@@ -603,6 +603,173 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void knows_items_by_their_bytes(void **state)
+{
+    (void)state;
+    struct feed *f = feed_new();
+    struct item a = item("1", "https://e.org/1", "A", LEAD_A, 1000);
+    struct item edited = item("1", "https://e.org/1", "A2", LEAD_A, 1000);
+    struct seen_print print;
+    enum seen_verdict v;
+    int64_t time_s;
+
+    assert_false(seen_know_bytes(f->w, 77, f->day, &time_s));
+    assert_int_equal(seen_print(&print, &a, &work), 0);
+    assert_int_equal(seen_judge(f->w, &print, f->day, &v), 0);
+    seen_remember_bytes(f->w, &print, 77, 1000);
+    (void)show(f, 0, &a); /* the window is packed and read */
+    assert_true(seen_know_bytes(f->w, 77, f->day, &time_s));
+    assert_int_equal(time_s, 1000);
+    seen_window_stats(f->w, &f->stats);
+    assert_int_equal(f->stats.overlap, 1);
+    assert_int_equal(f->stats.had, 1);
+    (void)show(f, 0, &a);
+    assert_string_equal(SHOW(f, edited), "U"); /* now it is another one */
+    assert_false(seen_know_bytes(f->w, 77, f->day, &time_s));
+    assert_string_equal(SHOW(f, a), "U");
+    assert_false(seen_know_bytes(f->w, 77, f->day, &time_s));
+    feed_free(f);
+}
+
+/* An entry as version 1 had it: without bytes and time. */
+static void reads_the_windows_of_before(void **state)
+{
+    (void)state;
+    static const unsigned char before[] = { 'F', 'W', 1,    0,    0x4E, 0x20, 0,    0,
+                                            0,   1,   0x3C, 0x52, 0x0D, 0x67, 1,    2,
+                                            3,   4,   5,    6,    7,    8,    1,    2,
+                                            3,   4,   5,    6,    1,    2,    3,    4,
+                                            5,   6,   7,    0x12, 0x34, 0x4E, 0x20, 1 };
+    struct seen_window *w = NULL;
+    struct seen_stats st;
+    struct buf packed;
+
+    assert_int_equal(seen_window_new(&w, before, sizeof before), 0);
+    seen_window_stats(w, &st);
+    assert_int_equal(st.entries, 1);
+    assert_int_equal(st.previous, 1);
+    buf_init(&packed, 1000);
+    assert_int_equal(seen_window_pack(w, &packed), 0);
+    assert_int_equal(packed.n, 14 + 38);
+    assert_memory_equal(packed.s + 14, before + 14, 26);
+    buf_free(&packed);
+    seen_window_free(w);
+}
+
+static uint32_t any(uint32_t n)
+{
+    static uint32_t seed = 1;
+
+    seed = seed * 1664525 + 1013904223;
+    return (seed >> 8) % n;
+}
+
+/* Items of few kinds, so that ids, links and texts collide in all ways. */
+static struct item any_item(void)
+{
+    static const char *const id[] = { "", "1", "2", "3", "4", "5" };
+    static const char *const link[] = { "",
+                                        "https://e.org/1",
+                                        "https://e.org/2",
+                                        "https://e.org/3",
+                                        "https://e.org/",
+                                        "https://e.org/4" };
+    static const char *const title[] = { "A", "B", "C", "" };
+    static const char *const lead[] = { LEAD_A, LEAD_B, "short", "" };
+
+    return item(id[any(6)], link[any(6)], title[any(4)], lead[any(4)], any(3) * 1000);
+}
+
+static uint64_t bytes_of(const struct item *i)
+{
+    uint64_t h = (uint64_t)(i->published_s + 1);
+    const struct str part[] = { i->id, i->link, i->title, i->summary };
+
+    for (size_t k = 0; k < 4; k++) {
+        for (size_t n = 0; n < part[k].n; n++)
+            h = (h ^ (unsigned char)part[k].s[n]) * UINT64_C(0x100000001B3);
+        h = (h ^ 0xFF) * UINT64_C(0x100000001B3);
+    }
+    return h ? h : 1;
+}
+
+/* One document; by bytes where they are known, if `by_bytes`.  The verdicts as letters.
+ */
+static void judge_document(struct feed *f, const struct item *items, size_t n,
+                           bool by_bytes, char *out)
+{
+    static const char letter[] = "nkru?";
+    struct seen_print print[20];
+    enum seen_verdict v;
+    int64_t time_s;
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bytes = bytes_of(&items[i]);
+        out[i] = 'k';
+        if (by_bytes && seen_know_bytes(f->w, bytes, f->day, &time_s))
+            continue;
+        assert_int_equal(seen_print(&print[i], &items[i], &work), 0);
+        uint64_t key = print[i].key.hi;
+        assert_int_equal(seen_judge(f->w, &print[i], f->day, &v), 0);
+        if (print[i].key.hi == key && v != SEEN_REKEYED && v != SEEN_DOUBT)
+            seen_remember_bytes(f->w, &print[i], bytes, 1);
+        out[i] = letter[v];
+    }
+    for (size_t i = 0; i < n; i++)
+        if (out[i] == '?')
+            out[i] = "NKRU?"[seen_settle(f->w, &print[i], true)];
+    out[n] = '\0';
+}
+
+static void end_document(struct feed *f, struct buf *packed)
+{
+    buf_clear(packed);
+    seen_window_prune(f->w, f->day, 90);
+    seen_window_stats(f->w, &f->stats);
+    assert_int_equal(seen_window_pack(f->w, packed), 0);
+    seen_window_free(f->w);
+    open_document(f, packed);
+}
+
+/* Items that are known by their bytes are those that judging them finds known, and the
+ * window is the same after either. */
+static void bytes_say_what_judging_would(void **state)
+{
+    (void)state;
+    struct buf packed[2];
+
+    for (int k = 0; k < 2; k++)
+        buf_init(&packed[k], 1 << 20);
+    for (int round = 0; round < 20000; round++) {
+        struct feed *f[2] = { feed_new(), feed_new() };
+        struct item pool[6];
+        for (size_t i = 0; i < 6; i++)
+            pool[i] = any_item();
+        for (int k = 0; k < 2; k++) {
+            f[k]->hold = round & 1;
+            packed[k].n = 0;
+        }
+        for (int d = 0; d < 6; d++) {
+            struct item items[8];
+            char verdict[2][20];
+            size_t n = any(8);
+            for (size_t i = 0; i < n; i++)
+                items[i] = any(8) ? pool[any(6)] : any_item();
+            for (int k = 0; k < 2; k++) {
+                judge_document(f[k], items, n, k, verdict[k]);
+                end_document(f[k], &packed[k]);
+                f[k]->day++;
+            }
+            assert_string_equal(verdict[0], verdict[1]);
+            assert_true(str_eq(buf_str(&packed[0]), buf_str(&packed[1])));
+        }
+        feed_free(f[0]);
+        feed_free(f[1]);
+    }
+    buf_free(&packed[0]);
+    buf_free(&packed[1]);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(knows_what_is_listed_again),
     cmocka_unit_test(one_item_listed_twice_is_one),
@@ -630,6 +797,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(refuses_bytes_that_are_no_window),
     cmocka_unit_test(each_item_of_a_restless_feed_is_new_once),
     cmocka_unit_test(prints_do_not_see_white_space_case_and_quotes),
+    cmocka_unit_test(knows_items_by_their_bytes),
+    cmocka_unit_test(reads_the_windows_of_before),
+    cmocka_unit_test(bytes_say_what_judging_would),
 };
 
 int main(int argc, char **argv)
