@@ -23,7 +23,8 @@ struct poller_options {
     bool once; /* poll each feed once, due or not, then report through `finished_fd` */
     int finished_fd; /* an eventfd, written once when all is done; -1: none */
     uint64_t seed;   /* of the jitter */
-    unsigned number; /* for the name of the thread */
+    unsigned number; /* of this poller; names the thread */
+    unsigned of;     /* so many pollers share max_transfers; 0: this one alone */
 };
 
 /* Start the thread.  0 or -errno. */

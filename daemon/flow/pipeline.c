@@ -143,6 +143,7 @@ static int set_up_pollers(struct pipeline *p)
         .state_dir = p->snap->config->state_dir,
         .once = p->opt.once,
         .finished_fd = p->finished_fd,
+        .of = n,
     };
 
     for (; p->n_pollers < n; p->n_pollers++) {

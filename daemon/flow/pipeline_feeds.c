@@ -96,5 +96,7 @@ unsigned pipeline_workers(const struct config *c)
 
     if (!c->workers && cpus > 0 && want > (size_t)cpus)
         want = (size_t)cpus;
+    if (want > c->max_transfers)
+        want = c->max_transfers;
     return want > WORKERS_MAX ? WORKERS_MAX : (unsigned)want;
 }

@@ -266,6 +266,14 @@ static int by_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Our part of what all pollers may have at once. */
+static unsigned share_of(const struct poller *p, unsigned all)
+{
+    unsigned of = p->opt.of ? p->opt.of : 1, part = all / of + (p->opt.number < all % of);
+
+    return part ? part : 1;
+}
+
 static void apply(struct poller *p, struct order *o)
 {
     size_t n_new = 0;
@@ -300,7 +308,7 @@ static void apply(struct poller *p, struct order *o)
             restore_hold(p, p->feeds[i]);
     snapshot_unref(p->snap);
     p->snap = snapshot_ref(o->snap);
-    fetch_pool_limit(p->pool, o->snap->config->max_transfers);
+    fetch_pool_limit(p->pool, share_of(p, o->snap->config->max_transfers));
     schedule_host_limits(p->schedule, o->snap->config->host_interval_ms,
                          o->snap->config->host_connections);
 }
