@@ -314,7 +314,7 @@ static void tell_success(struct job *j, int64_t utc)
     }
 }
 
-/* `remark`: what is wrong with the document all the same, or NULL.  `info`: of a whole
+/* `remark`: what is wrong with the answer all the same, or NULL.  `info`: of a whole
  * document, or NULL. */
 static void note_success(struct job *j, const struct fetch_result *r, const char *remark,
                          const struct feed_info *info)
@@ -323,9 +323,10 @@ static void note_success(struct job *j, const struct fetch_result *r, const char
     int64_t utc = clock_utc_ms();
 
     if (remark && *remark && (!s->error || strcmp(s->error, remark)))
-        log_event(LOG_LEVEL_WARN, "feed_broken",
-                  "feed=%s why=%s note=\"its items were read\"", name_of(j),
-                  log_quote(remark));
+        log_event(LOG_LEVEL_WARN, "feed_broken", "feed=%s why=%s note=\"%s\"", name_of(j),
+                  log_quote(remark),
+                  r->outcome == FETCH_UNCHANGED ? "taken as unchanged"
+                                                : "its items were read");
     tell_success(j, utc);
     s->failures = 0;
     s->failing_since_ms = 0;
@@ -508,7 +509,7 @@ static void end_unchanged(struct job *j, const struct fetch_result *r)
         set_text(&s->etag, r->etag);
     if (r->last_modified)
         set_text(&s->last_modified, r->last_modified);
-    note_success(j, r, NULL, NULL);
+    note_success(j, r, r->why, NULL);
 }
 
 /* ---- the end ---- */
