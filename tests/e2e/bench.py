@@ -1,12 +1,14 @@
 """What the black-box tests share: a daemon in a folder of its own, its alert log, waiting for
 conditions.  FEEDWATCH_BIN names the program (build/feedwatch), FEEDWATCH_SLOW a factor for the
 time limits (sanitizer builds), FEEDWATCH_LOGS where to keep what a failed test left."""
+import datetime
 import json
 import os
 import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -274,6 +276,50 @@ class Test(unittest.TestCase):
                                   f"poll of {feed.path}")
         self.origin.wait(lambda: [r for r in feed.requests(status=304) if r.time > served.done],
                          seconds * SLOW, f"poll after the change of {feed.path}")
+
+    # What `feedwatch status` and the store say of a feed; NAME unless another is named.
+    NAME = "news"
+
+    def status(self, daemon, name=None):
+        running = daemon.stderr_path
+        code, out, err = daemon.command("status", "-c", daemon.config, "--json", "--feed",
+                                        name or self.NAME)
+        daemon.stderr_path = running
+        self.assertEqual(code, 0, err)
+        found = json.loads(out)["feeds"]
+        self.assertEqual(len(found), 1)
+        return found[0]
+
+    def until_next(self, daemon, name=None):
+        """Seconds from the last poll to the next, and why."""
+        s = self.status(daemon, name)
+        at = [datetime.datetime.fromisoformat(s[k].replace("Z", "+00:00"))
+              for k in ("last_poll", "next_poll")]
+        return (at[1] - at[0]).total_seconds(), s["next_why"]
+
+    def polled(self, daemon, name=None, polls=1, seconds=10):
+        """Wait until so many polls are in the store; returns the feed's row."""
+        return wait(lambda: (row := self.stored(daemon, name)) and row["polls"] >= polls and row,
+                    seconds, f"poll {polls} of {name or self.NAME}", 0.05)
+
+    def stored(self, daemon, name=None):
+        path = os.path.join(daemon.state, "feedwatch.db")
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            db.row_factory = sqlite3.Row
+            return db.execute("SELECT * FROM feed WHERE name = ?",
+                              (name or self.NAME,)).fetchone()
+        finally:
+            db.close()
+
+    def alter(self, daemon, name=None, **columns):
+        """Make the store of a stopped daemon say something else of the feeds whose names match
+        (GLOB): as if time had passed."""
+        db = sqlite3.connect(os.path.join(daemon.state, "feedwatch.db"))
+        sets = ", ".join(f"{c} = {v}" for c, v in columns.items())
+        db.execute(f"UPDATE feed SET {sets} WHERE name GLOB ?", (name or self.NAME,))
+        db.commit()
+        db.close()
 
     def expect_titles(self, daemon, titles, seconds=5):
         """Wait until as many alerts have come, then compare the lists."""
