@@ -18,6 +18,7 @@ import gzip
 import json
 import os
 import socket
+import struct
 import sys
 import threading
 import time
@@ -474,6 +475,55 @@ class Origin:
         with self.lock:
             self.changed.notify_all()
         return not reply.close
+
+
+class Names:
+    """A name server over UDP: `table` has the addresses of each name, or a function that gives
+    them, or None, and then there is no answer at all.  Other names do not exist."""
+
+    def __init__(self, table, host="127.0.0.1", ttl=0):
+        self.table, self.ttl, self.asked = table, ttl, []  # (name, 1: A or 28: AAAA)
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sock.bind((host, 0))
+        self.address = "%s:%d" % self._sock.getsockname()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def stop(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"", self._sock.getsockname())  # wakes the server
+        self._thread.join()
+        self._sock.close()
+
+    def _serve(self):
+        while True:
+            query, peer = self._sock.recvfrom(4096)
+            if not query:
+                return
+            answer = self._answer(query)
+            if answer:
+                self._sock.sendto(answer, peer)
+
+    def _answer(self, query):
+        labels, at = [], 12
+        while query[at]:
+            labels.append(query[at + 1:at + 1 + query[at]].decode("ascii").lower())
+            at += 1 + query[at]
+        name, (kind,) = ".".join(labels), struct.unpack(">H", query[at + 1:at + 3])
+        question = query[12:at + 5]
+        self.asked.append((name, kind))
+        found = self.table.get(name, ())
+        found = found() if callable(found) else found
+        if found is None:
+            return None
+        family = {1: socket.AF_INET, 28: socket.AF_INET6}.get(kind)
+        records = [b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, self.ttl, len(data)) + data
+                   for address in found
+                   if family == (socket.AF_INET6 if ":" in address else socket.AF_INET)
+                   for data in [socket.inet_pton(family, address)]]
+        flags = 0x8580 | (0 if name in self.table else 3)
+        return query[:2] + struct.pack(">HHHHH", flags, 1, len(records), 0, 0) + question \
+            + b"".join(records)
 
 
 def main():
