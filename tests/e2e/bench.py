@@ -25,10 +25,11 @@ from origin import Held, Item, Origin, item_xml, rss_head  # noqa: E402,F401
 # it starts be.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 BIN = os.path.abspath(os.environ.get("FEEDWATCH_BIN", os.path.join(TOP, "build", "feedwatch")))
+SANITIZED = "asan" in BIN or "tsan" in BIN  # takes more memory; other libraries load after it
 SLOW = float(os.environ.get("FEEDWATCH_SLOW", "1"))
 LOGS = os.path.abspath(os.environ.get("FEEDWATCH_LOGS",
                                       os.path.join(TOP, "build", "test-logs")))
-SANITIZER = re.compile(rb"(AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error:)")
+SANITIZER = re.compile(rb"((Address|Leak|Thread)Sanitizer|UndefinedBehavior|runtime error:)")
 
 
 def wait(condition, seconds=10.0, what="condition", step=0.002):

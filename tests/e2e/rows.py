@@ -95,7 +95,7 @@ class Rows(bench.Test):
         self.on_time()
         with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
             peak = int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1))
-        if "asan" not in bench.BIN:
+        if not bench.SANITIZED:
             self.assertLess(peak, memory_kb, "kB of memory at most")
         self.assertLess(daemon.stop(), 2 * bench.SLOW)
 

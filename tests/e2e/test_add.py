@@ -296,7 +296,7 @@ class Import(Command):
                 self.assertEqual(child.returncode, 1, self.d.stderr()[:500])
                 self.assertIn("nothing was imported", self.d.stderr())
                 self.assertLess(time.monotonic() - begin, 10 * bench.SLOW)
-                if "asan" not in bench.BIN:
+                if not bench.SANITIZED:
                     self.assertLess(usage.ru_maxrss, 64 * 1024, "kB of memory at most")
                 self.assertEqual(self.files(), {})
 

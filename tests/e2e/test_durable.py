@@ -14,12 +14,11 @@ import time
 import unittest
 
 import bench
-from bench import BIN, Item, wait
+from bench import BIN, SANITIZED, Item, wait
 
 FULL = bool(os.environ.get("FEEDWATCH_FULL"))
 TOOLS = os.path.join(os.path.dirname(BIN), "tests")
 FAULTS, CLOCK = (os.path.join(TOOLS, n) for n in ("faults.so", "fake_clock.so"))
-SANITIZED = "asan" in BIN  # its runtime must be the first that is loaded
 
 CONFIG = """[watchlist]
 all = *

@@ -172,7 +172,7 @@ class Reload(bench.Test):
         self.news.publish(Item("Putin and Xi"))
         self.polled_again(self.news)
         wait(lambda: files() <= base + 8, 10, "the descriptors of before", step=0.05)
-        if "asan" not in bench.BIN:
+        if not bench.SANITIZED:
             self.assertLess(self.memory(daemon) - memory, 4 << 20)
         self.assertEqual(daemon.titles().count("Putin and Xi"), len(daemon.titles()))
         self.assertLess(daemon.stop(), 2 * bench.SLOW)
@@ -376,14 +376,14 @@ class Limits(bench.Test):
         self.assertIn("self_test what=files", daemon.stderr())
         daemon.stop()
 
-    @unittest.skipIf("asan" in bench.BIN, "the sanitizers take more")
+    @unittest.skipIf(bench.SANITIZED, "the sanitizers take more")
     def test_o6_little_memory(self):
         daemon = self.spawned(FEEDS + WATCH, preexec_fn=lambda: resource.setrlimit(
             resource.RLIMIT_AS, (300 << 20, 300 << 20)))
         self.works(daemon)
         daemon.stop()
 
-    @unittest.skipIf("asan" in bench.BIN, "the sandbox has no /proc to write to")
+    @unittest.skipIf(bench.SANITIZED, "the sandbox has no /proc to write to")
     @unittest.skipUnless(shutil.which("bwrap"), "bwrap is not there")
     def test_o8_read_only_root_and_nothing_else_of_the_machine(self):
         folder = self.folder

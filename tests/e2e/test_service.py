@@ -34,7 +34,7 @@ def can_run():
         return "no systemd-host beside the shared test data"
     if os.geteuid() != 0:
         return "needs root"
-    if "asan" in bench.BIN:
+    if bench.SANITIZED:
         return "the sandbox has no room for the sanitizers' shadow memory"
     probe = subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], check=False)
     return None if probe.returncode == 0 else "namespaces are not allowed here"

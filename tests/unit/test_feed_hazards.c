@@ -14,14 +14,15 @@
 #include "feed_parse.h"
 #include "utf8.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-enum { SLOW = 10 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-enum { SLOW = 10 };
-#else
-enum { SLOW = 1 };
+/* Sanitizers and a build for coverage run slower. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define INSTRUMENTED
 #endif
+#endif
+#if defined(INSTRUMENTED) || defined(__SANITIZE_ADDRESS__) ||                            \
+    defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+enum { SLOW = 10 };
 #else
 enum { SLOW = 1 };
 #endif

@@ -286,7 +286,7 @@ static void lets_a_send_on_its_way_arrive(void **state)
 static void interrupts_a_send_that_hangs(void **state)
 {
     (void)state;
-    struct post post = { .hang_ms = 60000 };
+    static struct post post = { .hang_ms = 60000 };
     struct sink *s = start(&post, &work, at_will);
 
     assert_int_equal(hand_over(s, 1, 1), 1);
@@ -301,7 +301,7 @@ static void interrupts_a_send_that_hangs(void **state)
 static void joins_a_send_that_was_interrupted_without_any_time(void **state)
 {
     (void)state;
-    struct post post = { .hang_ms = 60000 };
+    static struct post post = { .hang_ms = 60000 };
     struct sink *s = start(&post, &work, at_will);
 
     assert_int_equal(hand_over(s, 1, 1), 1);
