@@ -22,9 +22,9 @@
 
 struct story_print {
     uint64_t link; /* fingerprint of the normalised link; 0: none that says anything */
-    uint64_t sign; /* a bit for each word of the title */
+    bool piece;    /* no report, says its title: analysis, transcript, updates ... */
     uint8_t n_title, n_lead;
-    uint32_t title[STORY_TITLE_MAX]; /* hashes of words, ascending; the low 3 bits are */
+    uint32_t title[STORY_TITLE_MAX]; /* hashes of stems, ascending; the low 3 bits are */
     uint32_t lead[STORY_LEAD_MAX];   /* the weight of the word less one */
 };
 
@@ -33,7 +33,8 @@ int story_print(struct story_print *out, const struct item *item, struct text *w
                 struct buf *work);
 
 /* The packed form, at most STORY_PRINT_BYTES.  Taking it: 0 or -EBADMSG. */
-#define STORY_PRINT_BYTES (18 + 4 * (STORY_TITLE_MAX + STORY_LEAD_MAX))
+#define STORY_PRINT_HEAD 11
+#define STORY_PRINT_BYTES (STORY_PRINT_HEAD + 4 * (STORY_TITLE_MAX + STORY_LEAD_MAX))
 int story_print_pack(const struct story_print *p, struct buf *out);
 int story_print_unpack(struct story_print *out, struct str packed);
 
@@ -41,8 +42,16 @@ int story_print_unpack(struct story_print *out, struct str packed);
 unsigned story_title_likeness(const struct story_print *a, const struct story_print *b);
 unsigned story_lead_likeness(const struct story_print *a, const struct story_print *b);
 
-/* Near-identical in title and lead? */
-bool story_text_same(const struct story_print *a, const struct story_print *b);
+/* The sum of four parts of 0 to 1000: the two titles; title and lead, of all words and of
+ * those of the shorter text; and the title of each in the text of the other. */
+unsigned story_likeness(const struct story_print *a, const struct story_print *b);
+
+/* Do they report one event, `gap_ms` apart? */
+bool story_text_same(const struct story_print *a, const struct story_print *b,
+                     int64_t gap_ms);
+
+/* Is `common` enough of the weight of a title?  Less never counts as the same text. */
+bool story_title_enough(unsigned common, unsigned title);
 
 /* Has an item changed so much that it is news again?  Not by a typo or a word more. */
 bool story_changed(const struct story_print *before, const struct story_print *after);

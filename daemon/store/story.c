@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#define VERSION 1
+#define VERSION 2
 #define SKIP_PENDING 64 /* looked at for one to forget that does not wait */
 
 struct member { /* a feed that has the story */
@@ -282,11 +282,13 @@ static enum fit fits(const struct story *s, const struct story_case *c)
 
     if (own)
         return own->link && own->link == c->print->link &&
-                       story_text_same(&s->print, c->print)
+                       story_text_same(&s->print, c->print, c->now_ms - s->time_ms)
                    ? FIT_REPEATS
                    : FIT_NOT;
-    return has_link(s, c->print->link) || story_text_same(&s->print, c->print) ? FIT_SAME
-                                                                               : FIT_NOT;
+    return has_link(s, c->print->link) ||
+                   story_text_same(&s->print, c->print, c->now_ms - s->time_ms)
+               ? FIT_SAME
+               : FIT_NOT;
 }
 
 /* The story that the item of `c` belongs to: one that alerted before one that waits, the
@@ -515,7 +517,7 @@ static void pack(const struct story *s, struct buf *out)
     put_u64(out, (uint64_t)s->feed_id);
     put_u64(out, s->key.hi);
     put_u64(out, s->key.lo);
-    put_u16(out, 18 + 4 * ((size_t)s->print.n_title + s->print.n_lead));
+    put_u16(out, STORY_PRINT_HEAD + 4 * ((size_t)s->print.n_title + s->print.n_lead));
     (void)story_print_pack(&s->print, out);
     put_u16(out, s->n_members);
     for (uint32_t i = 0; i < s->n_members; i++) {

@@ -1,5 +1,5 @@
 /* Prints of items for comparison across feeds: link, and weighted words of title and
- * lead. */
+ * lead.  The numbers here were chosen on tests/data/stories.tsv (make check-story). */
 #include "story.h"
 
 #include <endian.h>
@@ -11,34 +11,69 @@
 #define TITLE_BYTES 1024
 #define LEAD_BYTES 2048
 #define RUN_WEIGHT 3
-#define NUMBER_WEIGHT 6
-#define WEIGHT_MAX 8
+#define WEIGHT_MAX 7
+#define NUMBER 8 /* what numbers have for a weight */
+#define NUMBER_WEIGHT 3
+
+#define STEM_LETTERS 6 /* approves, approved, approval */
 
 /* Titles of less weight ("Morning update", "Live") do not tell stories apart. */
 #define TITLE_ENOUGH 22
 #define LEAD_ENOUGH 40
 
+/* story_likeness() of two reports of one event.  Reports of the same hour may differ more
+ * than those of the next day, which more often tell what came of it. */
+#define SAME_TEXT 1420
+#define GAP_PER_DOUBLING 83 /* more for 1, 3, 7, 15 ... hours between the two */
+#define GAP_NEXT_DAY 700    /* more after 24 hours: the figures of each day */
+#define DAY_MIN (60 * 24)
+#define GAP_MAX_MIN (30 * DAY_MIN)
+
 /* --- words --- */
+
+static bool is_number(struct str word)
+{
+    for (size_t i = 0; i < word.n; i++)
+        if ((unsigned char)(word.s[i] - '0') >= 10)
+            return false;
+    return word.n > 0;
+}
 
 /* Long words are rare ones; numbers tell much. */
 static unsigned weight_of(struct str word, bool run)
 {
-    unsigned letters = 0, digits = 0;
+    unsigned letters = 0;
 
-    for (size_t i = 0; i < word.n; i++) {
+    for (size_t i = 0; i < word.n; i++)
         letters += ((unsigned char)word.s[i] & 0xC0) != 0x80;
-        digits += (unsigned char)(word.s[i] - '0') < 10;
-    }
     if (run)
         return RUN_WEIGHT;
-    if (digits && digits == letters)
-        return NUMBER_WEIGHT;
+    if (is_number(word))
+        return NUMBER;
     return letters <= 2 ? 1 : letters - 1 < WEIGHT_MAX ? letters - 1 : WEIGHT_MAX;
 }
 
 static uint32_t feature(uint64_t hash, unsigned weight)
 {
     return (uint32_t)(hash >> 35) << 3 | (weight - 1);
+}
+
+/* The word without its ending, whatever the language: its first letters. */
+static struct str stem_of(struct str word)
+{
+    size_t n = 0;
+
+    for (unsigned letters = 0; n < word.n; n++)
+        if (((unsigned char)word.s[n] & 0xC0) != 0x80 && letters++ == STEM_LETTERS)
+            break;
+    return (struct str){ word.s, n };
+}
+
+static uint64_t hash_of(const struct text_token *k, struct str word)
+{
+    struct str stem = k->run || is_number(word) ? word : stem_of(word);
+
+    return stem.n == word.n ? k->hash : XXH3_64bits(stem.s, stem.n);
 }
 
 static int by_value(const void *x, const void *y)
@@ -48,7 +83,12 @@ static int by_value(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-/* Sort, each once.  Returns how many are left. */
+static uint32_t stem_in(uint32_t f)
+{
+    return f >> 3;
+}
+
+/* Sort, each stem once.  Returns how many are left. */
 static uint8_t settle(uint32_t *f, size_t n)
 {
     size_t kept = 0;
@@ -56,7 +96,7 @@ static uint8_t settle(uint32_t *f, size_t n)
     if (n)
         qsort(f, n, sizeof *f, by_value);
     for (size_t i = 0; i < n; i++)
-        if (!kept || f[i] != f[kept - 1])
+        if (!kept || stem_in(f[i]) != stem_in(f[kept - 1]))
             f[kept++] = f[i];
     memset(f + kept, 0, (n - kept) * sizeof *f);
     return (uint8_t)kept;
@@ -75,26 +115,36 @@ static int words_of(uint32_t *out, size_t max, uint8_t *n_out, struct str s, siz
         return r;
     for (size_t i = 0; i < words->n && n < max; i++) {
         const struct text_token *k = &words->tokens[i], *next = k + 1;
-        uint64_t hash = k->hash;
+        struct str word = text_folded(words, k);
+        uint64_t hash = hash_of(k, word);
 
         if (k->run && i + 1 < words->n && next->run &&
             next->src_off == k->src_off + k->src_len)
             hash ^= next->hash * 0x9E3779B97F4A7C15;
         else if (k->run && i > 0 && k[-1].run)
             continue; /* the last of a run is in the pair before */
-        out[n++] = feature(hash, weight_of(text_folded(words, k), k->run));
+        out[n++] = feature(hash, weight_of(word, k->run));
     }
     *n_out = settle(out, n);
     return 0;
 }
 
-static uint64_t sign_of(const uint32_t *f, size_t n)
+/* Pieces about an event that are no report of it, and lists of many events. */
+static bool is_piece(const struct text *words)
 {
-    uint64_t sign = 0;
+    static const char *const marks[] = {
+        "analysis", "editorial",  "explained",  "explainer", "factbox",
+        "happened", "liveblog",   "newsletter", "obituary",  "opinion",
+        "picture",  "pictures",   "photos",     "podcast",   "quiz",
+        "timeline", "transcript", "update",     "updates"
+    };
 
-    for (size_t i = 0; i < n; i++)
-        sign |= (uint64_t)1 << (f[i] >> 26);
-    return sign;
+    for (size_t i = 0; i < words->n; i++)
+        for (size_t k = 0; k < sizeof marks / sizeof *marks; k++)
+            if (str_eq(text_folded(words, &words->tokens[i]), str_of(marks[k])) &&
+                (i > 0 || strcmp(marks[k], "update"))) /* "UPDATE 2-": a report */
+                return true;
+    return false;
 }
 
 /* --- link --- */
@@ -182,20 +232,25 @@ int story_print(struct story_print *out, const struct item *item, struct text *w
     if (r == 0)
         r = words_of(p.title, STORY_TITLE_MAX, &p.n_title, item->title, TITLE_BYTES,
                      words);
+    p.piece = r == 0 && is_piece(words);
     if (r == 0)
         r = words_of(p.lead, STORY_LEAD_MAX, &p.n_lead, lead, LEAD_BYTES, words);
     if (r < 0)
         return r;
-    p.sign = sign_of(p.title, p.n_title);
     *out = p;
     return 0;
 }
 
 /* --- likeness --- */
 
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
 static unsigned weight_in(uint32_t f)
 {
-    return (f & 7) + 1;
+    return (f & 7) + 1 == NUMBER ? NUMBER_WEIGHT : (f & 7) + 1;
 }
 
 static unsigned weight_all(const uint32_t *f, size_t n)
@@ -212,8 +267,8 @@ static unsigned weight_common(const uint32_t *a, size_t n, const uint32_t *b, si
     unsigned sum = 0;
 
     for (size_t i = 0, k = 0; i < n && k < m;) {
-        if (a[i] == b[k]) {
-            sum += weight_in(a[i]);
+        if (stem_in(a[i]) == stem_in(b[k])) {
+            sum += least(weight_in(a[i]), weight_in(b[k]));
             i++, k++;
         } else if (a[i] < b[k]) {
             i++;
@@ -232,6 +287,11 @@ static unsigned likeness(const uint32_t *a, size_t n, const uint32_t *b, size_t 
     return all ? common * 1000 / all : 0;
 }
 
+bool story_title_enough(unsigned common, unsigned title)
+{
+    return common * 4 >= title;
+}
+
 unsigned story_title_likeness(const struct story_print *a, const struct story_print *b)
 {
     return likeness(a->title, a->n_title, b->title, b->n_title);
@@ -242,24 +302,103 @@ unsigned story_lead_likeness(const struct story_print *a, const struct story_pri
     return likeness(a->lead, a->n_lead, b->lead, b->n_lead);
 }
 
-bool story_text_same(const struct story_print *a, const struct story_print *b)
-{
-    int common = __builtin_popcountll(a->sign & b->sign);
+/* The words of title and lead, each once. */
+struct words {
+    uint32_t f[STORY_TITLE_MAX + STORY_LEAD_MAX];
+    size_t n;
+    unsigned weight;
+};
 
-    if (common * 3 < __builtin_popcountll(a->sign)) /* cannot be alike */
+static void all_words(struct words *out, const struct story_print *p)
+{
+    size_t i = 0, k = 0;
+
+    out->n = 0;
+    while (i < p->n_title || k < p->n_lead) {
+        uint32_t t = i < p->n_title ? p->title[i] : UINT32_MAX;
+        uint32_t l = k < p->n_lead ? p->lead[k] : UINT32_MAX;
+        bool both = stem_in(t) == stem_in(l);
+
+        out->f[out->n++] = t < l ? t : l;
+        i += both || t < l;
+        k += both || l < t;
+    }
+    out->weight = weight_all(out->f, out->n);
+}
+
+static bool has(const struct words *w, uint32_t f)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (w->f[i] == f)
+            return true;
+    return false;
+}
+
+/* Is there a number in the title of `p` that the other item does not know? */
+static bool counts_other(const struct story_print *p, const struct words *other)
+{
+    for (size_t i = 0; i < p->n_title; i++)
+        if ((p->title[i] & 7) + 1 == NUMBER && !has(other, p->title[i]))
+            return true;
+    return false;
+}
+
+/* How much of the title of `p` is in the other item. */
+static unsigned covered(const struct story_print *p, unsigned weight,
+                        const struct words *other)
+{
+    return weight
+               ? weight_common(p->title, p->n_title, other->f, other->n) * 1000 / weight
+               : 0;
+}
+
+unsigned story_likeness(const struct story_print *a, const struct story_print *b)
+{
+    struct words x, y;
+
+    all_words(&x, a);
+    all_words(&y, b);
+    unsigned common = weight_common(x.f, x.n, y.f, y.n);
+    if (!common || (counts_other(a, &y) && counts_other(b, &x)))
+        return 0; /* "51 new cases" is not "41 new cases" */
+    return story_title_likeness(a, b) + common * 1000 / (x.weight + y.weight - common) +
+           common * 1000 / least(x.weight, y.weight) +
+           least(covered(a, weight_all(a->title, a->n_title), &y),
+                 covered(b, weight_all(b->title, b->n_title), &x));
+}
+
+/* GAP_PER_DOUBLING for each doubling of the hours plus one, by straight lines. */
+static unsigned gap_of(int64_t gap_ms)
+{
+    int64_t minutes = (gap_ms < 0 ? -gap_ms : gap_ms) / 60000, step = 60;
+    unsigned gap = minutes > DAY_MIN ? GAP_NEXT_DAY : 0;
+
+    if (minutes > GAP_MAX_MIN)
+        minutes = GAP_MAX_MIN;
+    for (minutes += 60; minutes >= 2 * step; step *= 2)
+        gap += GAP_PER_DOUBLING;
+    return gap + (unsigned)((minutes - step) * GAP_PER_DOUBLING / step);
+}
+
+bool story_text_same(const struct story_print *a, const struct story_print *b,
+                     int64_t gap_ms)
+{
+    unsigned of_a = weight_all(a->title, a->n_title);
+    unsigned of_b = weight_all(b->title, b->n_title);
+    unsigned common = weight_common(a->title, a->n_title, b->title, b->n_title);
+
+    unsigned alike = story_likeness(a, b);
+
+    if (!alike || !story_title_enough(common, of_a) || !story_title_enough(common, of_b))
         return false;
-    unsigned title = story_title_likeness(a, b), lead = story_lead_likeness(a, b);
-    unsigned least = weight_all(a->title, a->n_title), other;
     bool leads = weight_all(a->lead, a->n_lead) >= LEAD_ENOUGH &&
                  weight_all(b->lead, b->n_lead) >= LEAD_ENOUGH;
-
-    other = weight_all(b->title, b->n_title);
-    least = other < least ? other : least;
-    if (least < TITLE_ENOUGH) /* the leads must tell */
-        return title >= 500 && leads && lead >= 700;
-    if (!leads)
-        return title >= 800;
-    return title >= 600 || (title >= 350 && lead >= 300) || lead >= 700;
+    if (least(of_a, of_b) < TITLE_ENOUGH) /* the leads must tell */
+        return leads && story_title_likeness(a, b) >= 500 &&
+               story_lead_likeness(a, b) >= 700;
+    if (!leads || a->piece || b->piece)
+        return story_title_likeness(a, b) >= 750;
+    return alike >= SAME_TEXT + gap_of(gap_ms);
 }
 
 bool story_changed(const struct story_print *before, const struct story_print *after)
@@ -310,7 +449,7 @@ static void get_words(uint32_t *f, size_t n, const char *p)
 int story_print_pack(const struct story_print *p, struct buf *out)
 {
     (void)put_u64(out, p->link);
-    (void)put_u64(out, p->sign);
+    (void)buf_putc(out, p->piece);
     (void)buf_putc(out, (char)p->n_title);
     (void)buf_putc(out, (char)p->n_lead);
     (void)put_words(out, p->title, p->n_title);
@@ -321,17 +460,17 @@ int story_print_unpack(struct story_print *out, struct str packed)
 {
     struct story_print p = { 0 };
 
-    if (packed.n < 18)
+    if (packed.n < STORY_PRINT_HEAD)
         return -EBADMSG;
     p.link = get_u64(packed.s);
-    p.sign = get_u64(packed.s + 8);
-    p.n_title = (uint8_t)packed.s[16];
-    p.n_lead = (uint8_t)packed.s[17];
+    p.piece = packed.s[8];
+    p.n_title = (uint8_t)packed.s[9];
+    p.n_lead = (uint8_t)packed.s[10];
     if (p.n_title > STORY_TITLE_MAX || p.n_lead > STORY_LEAD_MAX ||
-        packed.n != 18 + 4 * ((size_t)p.n_title + p.n_lead))
+        packed.n != STORY_PRINT_HEAD + 4 * ((size_t)p.n_title + p.n_lead))
         return -EBADMSG;
-    get_words(p.title, p.n_title, packed.s + 18);
-    get_words(p.lead, p.n_lead, packed.s + 18 + 4 * p.n_title);
+    get_words(p.title, p.n_title, packed.s + STORY_PRINT_HEAD);
+    get_words(p.lead, p.n_lead, packed.s + STORY_PRINT_HEAD + 4 * p.n_title);
     *out = p;
     return 0;
 }

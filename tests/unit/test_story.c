@@ -38,7 +38,15 @@ static bool same(const char *title_a, const char *lead_a, const char *title_b,
 {
     struct story_print a = *print_of(title_a, lead_a, "");
 
-    return story_text_same(&a, print_of(title_b, lead_b, ""));
+    return story_text_same(&a, print_of(title_b, lead_b, ""), 0);
+}
+
+static bool same_later(const char *title, const char *lead, int64_t gap_ms)
+{
+    struct story_print a =
+        *print_of("Putin and Xi agree on second summit in Geneva", LEAD, "");
+
+    return story_text_same(&a, print_of(title, lead, ""), gap_ms);
 }
 
 static bool same_link(const char *a, const char *b)
@@ -128,6 +136,53 @@ static void texts_are_the_same_but_for_little(void **state)
                       "Something else happens here, and all of "
                       "its words are other words than those."));
     assert_false(same("", "", "", ""));
+}
+
+static void words_are_compared_without_their_endings(void **state)
+{
+    (void)state;
+    assert_true(same("Regulators approve takeovers of northern railways", "",
+                     "Regulator approved takeover of northern railway", ""));
+    assert_true(same("Президенты подписали соглашение о границах", "",
+                     "Президент подписал соглашения о границе", ""));
+    assert_false(same("Regulators approve takeovers of northern railways", "",
+                      "Regulators oppose closures of northern railways", ""));
+}
+
+static void other_figures_are_another_story(void **state)
+{
+    (void)state;
+    assert_false(same("Ministry reports 51 new community cases today", LEAD,
+                      "Ministry reports 41 new community cases today", LEAD));
+    assert_true(same("Ministry reports 51 new community cases today", LEAD,
+                     "Ministry reports new community cases today", LEAD));
+}
+
+static void a_piece_about_an_event_is_no_report(void **state)
+{
+    (void)state;
+    const char *title = "Putin and Xi agree: second summit in Geneva next month";
+
+    assert_true(same_later(title, LEAD, 0));
+    assert_false(
+        same_later("Analysis: Putin and Xi after the second Geneva summit", LEAD, 0));
+    assert_true(
+        same_later("UPDATE 2-Putin and Xi agree on second summit in Geneva", LEAD, 0));
+}
+
+static void later_reports_must_be_more_alike(void **state)
+{
+    (void)state;
+    const char *title = "Russian and Chinese leaders plan second summit in Geneva";
+    const char *lead = "The presidents will hold more talks in Geneva, said people close "
+                       "to them on Tuesday.";
+    const char *first = "Putin and Xi agree on second summit in Geneva";
+
+    assert_true(same_later(title, lead, 0));
+    assert_true(same_later(title, lead, -H));
+    assert_false(same_later(title, lead, 23 * H));
+    assert_true(same_later(first, LEAD, 23 * H));
+    assert_true(same_later(first, LEAD, 90 * 24 * H));
 }
 
 static void scripts_without_spaces_are_compared(void **state)
@@ -365,6 +420,10 @@ static void sources_of_one_story_are_bounded(void **state)
 static const struct CMUnitTest tests[] = {
     T(links_are_the_same_without_what_tracks),
     T(texts_are_the_same_but_for_little),
+    T(words_are_compared_without_their_endings),
+    T(other_figures_are_another_story),
+    T(a_piece_about_an_event_is_no_report),
+    T(later_reports_must_be_more_alike),
     T(scripts_without_spaces_are_compared),
     T(a_typo_is_no_change_another_text_is),
     T(a_print_survives_packing),
