@@ -193,12 +193,26 @@ static void open_word(struct folder *f, uint32_t from)
     f->src_off = from;
 }
 
+/* Are there more marks than any script has?  Decomposed characters count, so that it is
+ * the same whichever way a text is written. */
+static bool is_full(const struct folder *f)
+{
+    uint32_t cp[8];
+    size_t n = 0;
+
+    if (f->n_pending < PENDING / 2)
+        return false;
+    for (size_t i = 0; i < f->n_pending; i++)
+        n += text_decompose_cp(f->pending[i].cp, cp);
+    return n >= PENDING;
+}
+
 /* A mark, or a letter that composes with what is pending. */
 static void add_pending(struct folder *f, uint32_t cp, uint32_t from, uint32_t to)
 {
+    if (is_full(f))
+        return; /* as if it were not there */
     f->pending_end = f->src_end = to;
-    if (f->n_pending == PENDING)
-        return; /* more marks than any script has: noise */
     if (f->n_pending) {
         unsigned last = text_ccc_of(f->pending[f->n_pending - 1].cp);
         if (text_is_second(cp) || (last && last > text_ccc_of(cp)))

@@ -11,6 +11,11 @@ struct line {
     const char *source, *tokens; /* folded, separated by | */
 };
 
+/* Ten marks of a script without spaces, and ten tokens of them. */
+#define TEN "\u302A\u302A\u302A\u302A\u302A\u302A\u302A\u302A\u302A\u302A"
+#define TEN_TOKENS                                                                       \
+    "|\u302A|\u302A|\u302A|\u302A|\u302A|\u302A|\u302A|\u302A|\u302A|\u302A"
+
 static const struct line lines[] = {
     { "", "" },
     { "Hello, World!", "hello|world" },
@@ -37,6 +42,8 @@ static const struct line lines[] = {
       "a|b|c" },
     { "3\u20E3 ❤\uFE0F 🚀", "3" },
     { "x\u0345 ᾳ", "xι|αι" },
+    { "が" TEN TEN TEN TEN, "が" TEN_TOKENS TEN_TOKENS TEN_TOKENS },
+    { "か\u3099" TEN TEN TEN TEN "b", "が" TEN_TOKENS TEN_TOKENS TEN_TOKENS "|b" },
 };
 
 static void joined(const struct text *t, char *out, size_t size)
