@@ -38,6 +38,7 @@ enum {                           /* bounds on what one rule may cost */
        RULE_MAX_DEPTH = 100,     /* of its tree: recursion over it is safe */
        RULE_MAX_CHAIN = 32,      /* operands of one chain of NEAR */
        RULE_MAX_DISTANCE = 9999, /* of NEAR */
+       RULE_MAX_SYMBOLS = 32,    /* of a phrase in a row, with the spaces among them */
 };
 
 enum rule_field {

@@ -180,7 +180,7 @@ enum leaf_kind {
     LEAF_REGEX,
     LEAF_VALUE
 };
-enum { MAX_SYMBOLS = 32 }; /* of one gap of a phrase that are looked at */
+enum { MAX_SYMBOLS = RULE_MAX_SYMBOLS }; /* of one gap of a phrase that are looked at */
 
 struct element {                 /* one token of a phrase */
     uint32_t term;               /* the word, or the prefix term */

@@ -52,7 +52,7 @@ static bool symbols_fit(const struct match_scratch *s, const struct leaf *leaf,
         *more = 1;
     if (e->n_symbols == 0)
         return true;
-    size_t max = i == 0 || i == leaf->n ? e->n_symbols : MAX_SYMBOLS;
+    size_t max = i == 0 || i == leaf->n ? e->n_symbols : MAX_SYMBOLS + 1;
     size_t n = text_symbols(symbol, max, gap, i == 0);
     if (n != e->n_symbols)
         return false;

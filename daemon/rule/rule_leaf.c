@@ -85,6 +85,28 @@ static enum rule_op check_prefix(struct rule_parse *p, const struct rule_token *
     return RULE_WORDS;
 }
 
+/* Are there more symbols in a row than the matcher compares? */
+static bool too_many_symbols(struct rule_parse *p, struct str s)
+{
+    struct text_symbol symbol[RULE_MAX_SYMBOLS + 1];
+    struct text *t = &p->text;
+
+    text_clear(t);
+    if (text_add(t, s) < 0) {
+        rule_fail_memory(p);
+        return false;
+    }
+    for (size_t i = 0, from = 0; i <= t->n; i++) {
+        const struct text_token *k = i < t->n ? &t->tokens[i] : NULL;
+        size_t to = k ? k->src_off : s.n;
+        struct str gap = { s.s + from, to > from ? to - from : 0 };
+        if (text_symbols(symbol, RULE_MAX_SYMBOLS + 1, gap, false) > RULE_MAX_SYMBOLS)
+            return true;
+        from = k ? k->src_off + k->src_len : to;
+    }
+    return false;
+}
+
 static void check_phrase(struct rule_parse *p, const struct rule_token *t)
 {
     bool empty = true;
@@ -102,6 +124,11 @@ static void check_phrase(struct rule_parse *p, const struct rule_token *t)
         rule_fail(p, t->column, t->width,
                   "the phrase is empty; write words between the "
                   "quotes");
+    else if (t->text.n > RULE_MAX_SYMBOLS && too_many_symbols(p, t->text))
+        rule_fail(p, t->column, t->width,
+                  "at most %d symbols stand in a row in a phrase; write fewer of them, "
+                  "or a /regex/",
+                  RULE_MAX_SYMBOLS);
 }
 
 uint32_t rule_regex_options(uint32_t number)

@@ -193,6 +193,7 @@ static const struct {
     { "\"Xi", 1, 1, "never ends" },
     { "a \"Xi Jinping”", 3, 1, "column 14" },
     { "\"\"", 1, 2, "phrase is empty" },
+    { "a \"b +++++++++++++++++++++++++++++++++\"", 3, 37, "at most 32 symbols" },
     { "\" \t\"", 1, 4, "phrase is empty" },
     { "+++", 1, 3, "write \"+++\"" },
     { "a && b", 3, 2, "write AND" },
