@@ -40,7 +40,7 @@ static struct str host_of(struct str url)
     h.s = p + 3;
     h.n = url.n - (size_t)(h.s - url.s);
     for (size_t i = 0; i < h.n; i++)
-        if (strchr("/?#\\", h.s[i]))
+        if (memchr("/?#\\", h.s[i], 4))
             h.n = i;
     const char *at = h.n ? memrchr(h.s, '@', h.n) : NULL;
     if (at) {
