@@ -316,6 +316,16 @@ static int want_prefixes(struct match_scratch *s, struct str text, enum rule_fie
     return r;
 }
 
+/* One character that is not ASCII: of a script without spaces, or a mark that belongs to
+ * such a one in one text and stands alone in another. */
+static inline bool may_pair(const struct text *t, const struct text_token *k)
+{
+    unsigned char first = k->fold_len ? (unsigned char)t->fold[k->fold_off] : 0;
+
+    return k->run ||
+           (first >= 0xC2 && k->fold_len == 2u + (first >= 0xE0) + (first >= 0xF0));
+}
+
 static int look_up_pairs(struct match_scratch *s)
 {
     const struct text_token *k = s->text.tokens;
@@ -323,7 +333,7 @@ static int look_up_pairs(struct match_scratch *s)
 
     for (uint32_t p = 1; r == 0 && p < s->hi[RULE_ANY]; p++) {
         char both[TERM_HEAD] = { 0 };
-        if (!k[p].run || !k[p - 1].run)
+        if (!may_pair(&s->text, &k[p]) || !may_pair(&s->text, &k[p - 1]))
             continue;
         struct str a = text_folded(&s->text, &k[p - 1]), b = text_folded(&s->text, &k[p]);
         if (a.n + b.n > 8)
