@@ -2,9 +2,10 @@
  * with the same spans.
  *
  * A first byte below 32 (no line break) makes the other bytes the choices that
- * match_random.c builds rules and an item from.  Else the input is text, a line each: a
- * rule, then title, summary, content, link, feed, group, language, author, category.  A
- * rule with a regex is left out there: the reference sets those no limits. */
+ * match_random.c builds rules and an item from, or, when it is even, match_random_text.c
+ * the text of a rule.  Else the input is text, a line each: a rule, then title, summary,
+ * content, link, feed, group, language, author, category.  A rule with a regex is left
+ * out there: the reference sets those no limits. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -27,6 +28,33 @@ static void by_choices(const uint8_t *data, size_t n)
     MUST(compare_all(rules, n_rules, &in, &hits) == 0);
 }
 
+/* The rule and each part of it are rules of their own, so that all of it is compared. */
+static void compare_rule(struct str text, const struct match_input *in)
+{
+    struct match_rule rules[RULES];
+    struct rule_error err;
+    struct rule *rule;
+    size_t hits = 0, n = 0;
+
+    if (rule_parse(&rule, text, NULL, 0, &err) < 0)
+        return;
+    add_parts(rules, &n, RULES, rule->root);
+    if (!has_regex(rule->root))
+        MUST(compare_all(rules, n, in, &hits) == 0);
+    rule_free(rule);
+}
+
+static void by_lines(const uint8_t *data, size_t n)
+{
+    static char memory[1 << 20];
+    struct arena a = { memory, 0, sizeof memory };
+    struct source s = { .state = 0x853c49e6748fea9b, .bytes = data, .n = n };
+    struct match_input in;
+    struct str text = random_lines(&s, &a, &in);
+
+    compare_rule(text, &in);
+}
+
 static struct str next_line(struct str *rest)
 {
     const char *end = rest->n ? memchr(rest->s, '\n', rest->n) : NULL;
@@ -37,37 +65,12 @@ static struct str next_line(struct str *rest)
     return line;
 }
 
-static int has_regex(const struct rule_node *n)
-{
-    int some = n->op == RULE_REGEX;
-
-    for (size_t i = 0; i < n->n_children; i++)
-        some |= has_regex(n->child[i]);
-    return some;
-}
-
-/* The rule and each part of it are rules of their own, so that all of it is compared. */
-static void add_parts(struct match_rule *rules, size_t *n, const struct rule_node *node)
-{
-    if (*n >= RULES)
-        return;
-    rules[*n] = (struct match_rule){ (uint32_t)*n, node };
-    ++*n;
-    for (size_t i = 0; i < node->n_children; i++)
-        add_parts(rules, n, node->child[i]);
-}
-
 static void by_text(struct str rest)
 {
-    struct match_rule rules[RULES];
-    struct rule_error err;
-    struct rule *rule;
     struct match_input in = { 0 };
     struct str text = next_line(&rest), author, category;
-    size_t hits = 0, n = 0;
 
-    if (text.n > RULE_MAX || rest.n > ITEM_MAX ||
-        rule_parse(&rule, text, NULL, 0, &err) < 0)
+    if (text.n > RULE_MAX || rest.n > ITEM_MAX)
         return;
     struct str *const field[] = { &in.title, &in.summary, &in.content, &in.link, &in.feed,
                                   &in.group, &in.lang,    &author,     &category };
@@ -76,10 +79,7 @@ static void by_text(struct str rest)
     in.authors = &author;
     in.categories = &category;
     in.n_authors = in.n_categories = 1;
-    add_parts(rules, &n, rule->root);
-    if (!has_regex(rule->root))
-        MUST(compare_all(rules, n, &in, &hits) == 0);
-    rule_free(rule);
+    compare_rule(text, &in);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -87,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     char *copy;
 
     if (n && data[0] < 32 && data[0] != '\n') {
-        by_choices(data + 1, n - 1);
+        (data[0] % 2 ? by_choices : by_lines)(data + 1, n - 1);
         return 0;
     }
     copy = malloc(n ? n : 1); /* of its very size, so that a byte more is seen */

@@ -17,7 +17,8 @@ $(B)/daemon/text/text_fold.o: $(B)/gen/text_tables.h
 REFERENCE := $(B)/tests/unit/match_reference_text.o $(B)/tests/unit/match_reference.o
 $(B)/tests/test_text $(B)/tests/test_match_property: $(REFERENCE)
 $(B)/tests/test_text $(B)/tests/test_match_property: PKGLIB += $(LIB) -lutf8proc
-$(B)/tests/test_match_property: $(B)/tests/unit/match_random.o
+RANDOM_RULES := $(B)/tests/unit/match_random.o $(B)/tests/unit/match_random_text.o
+$(B)/tests/test_match_property: $(RANDOM_RULES)
 
 ## make bench-match what matching costs, at 10 to 1,000,000 rules
 $(B)/bench/bench_match: $(B)/tests/bench/bench_match.o $(B)/tests/bench/bench_items.o
@@ -46,7 +47,7 @@ bench-match: $(B)/bench/bench_match $(B)/shared/.stamp
 # test_match counts allocations, and lets one after the other fail.
 $(B)/tests/test_match: OWNLD += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(B)/fuzz/fuzz_text: $(REFERENCE)
-$(B)/fuzz/fuzz_match: $(REFERENCE) $(B)/tests/unit/match_random.o
+$(B)/fuzz/fuzz_match: $(REFERENCE) $(RANDOM_RULES)
 $(B)/fuzz/fuzz_text $(B)/fuzz/fuzz_match: PKGLIB += $(LIB) -lutf8proc
 
 ## make check-match  random rules against real items: the same hits as the slow reference

@@ -326,6 +326,26 @@ void random_item(struct source *s, struct arena *a, struct match_input *in)
     in->categories = random_list(s, a, &in->n_categories);
 }
 
+void add_parts(struct match_rule *rules, size_t *n, size_t max,
+               const struct rule_node *root)
+{
+    if (*n >= max)
+        return;
+    rules[*n] = (struct match_rule){ (uint32_t)*n, root };
+    ++*n;
+    for (size_t i = 0; i < root->n_children; i++)
+        add_parts(rules, n, max, root->child[i]);
+}
+
+int has_regex(const struct rule_node *n)
+{
+    int some = n->op == RULE_REGEX;
+
+    for (size_t i = 0; i < n->n_children; i++)
+        some |= has_regex(n->child[i]);
+    return some;
+}
+
 /* --- comparing ------------------------------------------------------------------- */
 
 struct comparison {

@@ -91,49 +91,49 @@ static void add(struct places *p, struct place x)
 
 /* --- as written ------------------------------------------------------------------ */
 
-/* NFD without what cannot be seen; free it. */
-static char *plain(const char *s, size_t n)
+/* NFD without what cannot be seen; bad bytes stand for themselves. */
+static struct ref_chars plain(const char *s, size_t n)
 {
-    uint8_t *out = NULL;
-    char *copy = calloc(1, n + 1), *kept = calloc(1, n + 1);
-    size_t m = 0;
+    struct ref_chars c = { 0 };
 
-    memcpy(copy, s, n);
-    for (size_t at = 0; at < n;) { /* before NFD: it must not see what is taken out */
-        int32_t cp;
-        utf8proc_ssize_t len =
-            utf8proc_iterate((const uint8_t *)copy + at, (utf8proc_ssize_t)(n - at), &cp);
+    for (size_t at = 0; at < n;) {
+        int32_t cp, d[8];
+        utf8proc_ssize_t m = 1, len = utf8proc_iterate((const uint8_t *)s + at,
+                                                       (utf8proc_ssize_t)(n - at), &cp);
+        d[0] = -1 - (unsigned char)s[at];
         if (len <= 0)
             len = 1;
-        else if (utf8proc_get_property(cp)->ignorable) {
-            at += (size_t)len;
-            continue;
+        else if (utf8proc_get_property(cp)->ignorable)
+            m = 0;
+        else
+            m = utf8proc_decompose_char(cp, d, 8, UTF8PROC_DECOMPOSE, NULL);
+        for (utf8proc_ssize_t i = 0; i < m; i++) {
+            c.v = ref_grow(c.v, c.n, sizeof *c.v);
+            c.v[c.n++].cp = d[i];
         }
-        memcpy(kept + m, copy + at, (size_t)len);
-        m += (size_t)len;
         at += (size_t)len;
     }
-    kept[m] = '\0';
-    free(copy);
-    out = utf8proc_NFD((const uint8_t *)kept);
-    if (!out)
-        return kept;
-    free(kept);
-    return (char *)out;
+    for (size_t k = c.n; k > 1; k--) /* bubble sort: stable */
+        for (size_t i = 1; i < k; i++)
+            if (ref_ccc(c.v[i].cp) && ref_ccc(c.v[i - 1].cp) > ref_ccc(c.v[i].cp)) {
+                struct ref_char x = c.v[i];
+                c.v[i] = c.v[i - 1];
+                c.v[i - 1] = x;
+            }
+    return c;
 }
 
 static int same_as_written(const char *a, size_t na, const char *b, size_t nb, int prefix)
 {
-    char *x = plain(a, na), *y = plain(b, nb);
-    size_t n = strlen(y);
-    int same = prefix ? strncmp(x, y, n) == 0 : strcmp(x, y) == 0;
-    int32_t next;
+    struct ref_chars x = plain(a, na), y = plain(b, nb);
+    int same = prefix ? x.n >= y.n : x.n == y.n;
 
-    if (same && prefix && x[n] && utf8proc_iterate((uint8_t *)x + n, -1, &next) > 0 &&
-        utf8proc_get_property(next)->combining_class)
+    for (size_t i = 0; same && i < y.n; i++)
+        same = x.v[i].cp == y.v[i].cp;
+    if (same && x.n > y.n && ref_ccc(x.v[y.n].cp))
         same = 0; /* inside a character */
-    free(x);
-    free(y);
+    free(x.v);
+    free(y.v);
     return same;
 }
 

@@ -8,6 +8,8 @@
 #include "match_reference.h"
 #include "match_reference_text.h"
 
+enum { MARKS_MAX = 32 }; /* of one character, itself counted */
+
 static int has_script(const char *pattern, pcre2_code **code, int32_t cp)
 {
     static pcre2_match_data *m;
@@ -67,7 +69,7 @@ enum ref_class ref_class(int32_t cp)
     return (enum ref_class)(known[cp] - 1);
 }
 
-static int ccc(int32_t cp)
+int ref_ccc(int32_t cp)
 {
     return cp < 0 ? 0 : utf8proc_get_property(cp)->combining_class;
 }
@@ -213,13 +215,13 @@ static size_t compose_list(struct ref_char *v, size_t n)
 
     for (size_t i = 0; i < n; i++) /* bubble sort: stable */
         for (size_t k = 1; k < n; k++)
-            if (ccc(v[k].cp) && ccc(v[k - 1].cp) > ccc(v[k].cp)) {
+            if (ref_ccc(v[k].cp) && ref_ccc(v[k - 1].cp) > ref_ccc(v[k].cp)) {
                 struct ref_char x = v[k];
                 v[k] = v[k - 1];
                 v[k - 1] = x;
             }
     for (size_t i = 1; i < n; i++) {
-        int class = ccc(v[i].cp);
+        int class = ref_ccc(v[i].cp);
         int32_t whole = m > 1 && last_class >= class ? 0 : pair(v[0].cp, v[i].cp);
         if (whole) {
             v[0].cp = whole;
@@ -287,9 +289,9 @@ static void compose(struct ref_chars *c)
             int32_t cp = c->v[end].cp, more = 0;
             if (!same_cluster(first, cp) || (first == REF_RUN && is_vowel_sign(c, end)))
                 break;
-            if (ccc(cp) == 0)
+            if (ref_ccc(cp) == 0)
                 more = pair(whole, cp);
-            if (ccc(cp) == 0 && !more)
+            if (ref_ccc(cp) == 0 && !more)
                 break;
             if (more)
                 whole = more;
@@ -298,7 +300,8 @@ static void compose(struct ref_chars *c)
             end++;
         }
         size_t n = out.n;
-        compose_cluster(c, i, end, &out);
+        /* more marks than any script has are as if they were not there */
+        compose_cluster(c, i, end - i > MARKS_MAX ? i + MARKS_MAX : end, &out);
         for (; n < out.n; n++)
             out.v[n].of_run = first == REF_RUN;
         i = end;

@@ -30,6 +30,7 @@ struct ref_chars {
 void *ref_grow(void *v, size_t n, size_t size);
 
 enum ref_class ref_class(int32_t cp);
+int ref_ccc(int32_t cp); /* canonical combining class */
 
 /* The folded characters of `src`; free c->v. */
 void ref_chars(struct ref_chars *c, struct str src);
