@@ -1,0 +1,17 @@
+# Benchmarks beside other programs, of latency, of scale, and the soak.
+$(B)/bench/publisher: $(B)/tests/bench/publisher.o
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OWNLD) $(LDFLAGS) -o $@ $^ -lm
+
+## make bench      beside newsboat, sfeed and rss2email on the same origin; FEEDS=100: a short form
+bench: bench-peers
+bench-peers: $(B)/feedwatch $(B)/bench/publisher
+	@tests/bench/peers.py $(B) --install $(if $(FEEDS),--feeds $(FEEDS))
+
+.PHONY: bench bench-peers
+
+## make bench-latency  from an item on the wire to a durable line; SECONDS=5: a short form
+bench-latency: $(B)/feedwatch $(B)/bench/publisher $(B)/tests/sync_clock.so
+	@tests/bench/latency.py $(B) $(if $(SECONDS),--seconds $(SECONDS))
+.PHONY: bench-latency
