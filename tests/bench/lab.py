@@ -220,7 +220,7 @@ def raise_files():
 
 def clean_env(home, **more):
     """An environment in which nothing of the user's is found, and no proxy."""
-    return {"HOME": home, "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "dumb",
+    return {"HOME": home, "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "dumb",
             "TMPDIR": home, **more}
 
 

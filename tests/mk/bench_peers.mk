@@ -15,3 +15,8 @@ bench-peers: $(B)/feedwatch $(B)/bench/publisher
 bench-latency: $(B)/feedwatch $(B)/bench/publisher $(B)/tests/sync_clock.so
 	@tests/bench/latency.py $(B) $(if $(SECONDS),--seconds $(SECONDS))
 .PHONY: bench-latency
+
+## make soak       a day of 2,000 feeds that misbehave in a quarter of an hour; MINUTES=2: a short form
+soak: $(B)/feedwatch $(B)/tests/fast_clock.so
+	@tests/bench/soak.py $(B) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FEEDS),--feeds $(FEEDS))
+.PHONY: soak
