@@ -37,7 +37,7 @@ int64_t metrics_feeds(enum feed_state s);
 const char *metrics_feed_state_name(enum feed_state s);
 
 #define LATENCY_BUCKETS 14
-struct latency { /* from the match of an alert to its hand-over; not for two threads */
+struct latency { /* from the match of an alert until a sink has it; not for two threads */
     int64_t count[LATENCY_BUCKETS + 1];
     int64_t sum_ms;
 };

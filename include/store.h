@@ -193,6 +193,8 @@ struct store_change {
     size_t n_stories;
     struct digest *digests; /* seq is set by the commit; their alerts are not looked at */
     size_t n_digests;
+    const char *note; /* NULL: none; else as store_note_set() */
+    struct str note_text;
 };
 struct store_cursor {
     const char *sink;
@@ -274,6 +276,14 @@ int store_digest_alerts(struct store *s, const struct digest *d, size_t max,
 /* The number of the config's content: one more than before when `content` (a hash of it)
  * is not what it was at the last call.  0 or -errno. */
 int store_generation(struct store *s, uint64_t content, int64_t *out);
+
+/* A text that the daemon leaves for its next start or for other commands, by name; an
+ * empty one is forgotten.  Setting it is part of the transaction that is open, or one of
+ * its own; reading appends it to `out`, nothing when there is none.  0 or -errno. */
+#define STORE_NOTE_REFUSED "refused" /* "UTC-MS WHY": the config is not in force */
+#define STORE_NOTE_RULES "rules"     /* known to be in force: see recall.h */
+int store_note_set(struct store *s, const char *name, struct str text);
+int store_note_read(struct store *s, const char *name, struct buf *out);
 
 /* Rows of kept items, oldest first, whose latest fetch was at or after `since_ms`: at
  * most `max` behind row *after (0: from the first), which becomes the last one given.

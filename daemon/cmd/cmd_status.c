@@ -161,6 +161,22 @@ static int on_feed(void *ctx, const struct store_feed *f)
     return oom ? -ENOMEM : 0;
 }
 
+/* What the daemon left when it did not take a changed config: "UTC-MS WHY". */
+static int read_refusal(struct status *s, struct store *store)
+{
+    struct buf note;
+
+    buf_init(&note, 4096);
+    int r = store_note_read(store, STORE_NOTE_REFUSED, &note);
+    char *end = note.s;
+    if (r == 0 && note.n)
+        s->refused_ms = strtoll(note.s, &end, 10);
+    if (s->refused_ms && !(s->refused = strdup(end + (*end == ' '))))
+        r = -ENOMEM;
+    buf_free(&note);
+    return r;
+}
+
 static int read_store(struct status *s, struct buf *why)
 {
     struct store *store = NULL;
@@ -174,6 +190,8 @@ static int read_store(struct status *s, struct buf *why)
         qsort(fill.sorted, s->n, sizeof *fill.sorted, by_name);
         s->alerts = store_last_seq(store);
         r = store_feeds(store, on_feed, &fill);
+        if (r >= 0)
+            r = read_refusal(s, store);
         if (r < 0)
             (void)buf_puts(why, store_why(store));
     }
@@ -210,6 +228,7 @@ static void status_done(struct status *s)
     for (size_t i = 0; i < s->n; i++)
         store_feed_done(&s->row[i].state);
     free(s->row);
+    free(s->refused);
 }
 
 /* ---- the command ---- */
@@ -259,8 +278,11 @@ int cmd_status(int argc, char **argv)
         fputs(help, stderr);
     if (r)
         return r < 0 ? EXIT_USAGE : EXIT_OK;
-    if (cmd_config_load(&config, o.config) != 0)
+    if (cmd_config_load(&config, o.config) != 0) {
+        fputs("feedwatch status: a daemon that runs goes on with the config it has\n",
+              stderr);
         return EXIT_CONFIG;
+    }
     s.failing = o.failing;
     int status = fill(&s, config) < 0 ? EXIT_RUN : show(&s, &o);
     status_done(&s);

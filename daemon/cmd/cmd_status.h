@@ -20,6 +20,8 @@ struct status {
     int64_t now_ms;
     int64_t alerts; /* since ever */
     int64_t daemon; /* its process; 0: none runs */
+    int64_t refused_ms; /* a reload was refused then, UTC ms; 0: the config is in force */
+    char *refused;      /* why */
     bool failing;   /* show only what needs a look */
 };
 
@@ -35,6 +37,8 @@ int64_t status_due_ms(const struct status_row *row);
 /* Why then: one line. */
 const char *status_why_due(const struct status *s, const struct status_row *row);
 
+/* Say that the config was refused, if it was. */
+void status_refusal(const struct status *s);
 void status_table(const struct status *s);
 void status_detail(const struct status *s, const struct status_row *row);
 int status_json(const struct status *s, const struct status_row *only); /* 0 or -errno */

@@ -37,6 +37,19 @@ static void put_time(const struct status *s, const char *label, int64_t when_ms,
     printf("%s (%s)\n", when, exact);
 }
 
+void status_refusal(const struct status *s)
+{
+    char when[PRINT_TIME_SIZE];
+
+    if (!s->refused_ms)
+        return;
+    print_when(when, s->refused_ms, s->now_ms);
+    printf("The changed config was refused %s: ", when);
+    print_safe(stdout, str_of(s->refused));
+    printf("\n%s\n", s->daemon ? "The old one goes on; mend it and reload."
+                                 : "The old one went on until the daemon ended.");
+}
+
 static void put_span(const char *label, int64_t seconds)
 {
     char span[PRINT_TIME_SIZE];

@@ -87,6 +87,8 @@ int status_json(const struct status *s, const struct status_row *only)
         (void)buf_printf(&b, "%lld", (long long)s->daemon);
     else
         (void)buf_puts(&b, "null");
+    put_time(&b, "config_refused", s->refused_ms);
+    (void)json_member_str(&b, "config_problem", str_of(s->refused));
     (void)json_member_int(&b, "alerts", s->alerts);
     (void)json_put_key(&b, "feeds");
     printf("%s[", b.s ? b.s : "");

@@ -220,6 +220,7 @@ static void put_summary(const struct status *s, size_t shown)
         printf("the daemon runs (process %lld)\n", (long long)s->daemon);
     else
         printf("the daemon does not run\n");
+    status_refusal(s);
     if (s->failing && !shown)
         printf("No feed needs a look.\n");
 }

@@ -22,6 +22,13 @@
 #define AMENDED_MAX 64 /* at once */
 #define ASKED_MAX_MS 86400000
 
+struct waiting { /* alerts that were handed over: when they matched */
+    struct {
+        int64_t seq, time_ms;
+    } at[BATCH_MAX * 2]; /* more than any sink takes at once; a ring */
+    size_t first, n;
+};
+
 struct outlet { /* one sink and how far it is */
     struct dispatch *dispatch;
     struct sink *sink;
@@ -37,7 +44,8 @@ struct outlet { /* one sink and how far it is */
     int64_t retry_ms;    /* mono: not before; 0: now */
     bool never_gives_up; /* the log: each alert has its line, however late */
     struct digest_line digests;
-    struct latency latency;
+    struct latency latency; /* from the match until it is delivered for good */
+    struct waiting waiting;
     int64_t n_given; /* since the start */
 };
 
@@ -121,6 +129,32 @@ static void save_cursor(struct outlet *o)
     }
 }
 
+/* Alerts up to `seq` are delivered for good: how long did they take? */
+static void note_latency(struct outlet *o, int64_t seq)
+{
+    struct waiting *w = &o->waiting;
+    int64_t now = w->n ? clock_utc_ms() : 0;
+    const size_t size = sizeof w->at / sizeof w->at[0];
+
+    for (; w->n && w->at[w->first].seq <= seq; w->n--) {
+        latency_note(&o->latency, now - w->at[w->first].time_ms);
+        w->first = (w->first + 1) % size;
+    }
+}
+
+static void note_given(struct outlet *o, const struct alert *a)
+{
+    struct waiting *w = &o->waiting;
+    const size_t size = sizeof w->at / sizeof w->at[0];
+
+    o->n_given++;
+    if (w->n == size) /* no sink holds so many: this one has lost count */
+        return;
+    size_t at = (w->first + w->n++) % size;
+    w->at[at].seq = a->seq;
+    w->at[at].time_ms = a->time_ms;
+}
+
 /* True when it has delivered more than it had. */
 static bool see_progress(struct outlet *o)
 {
@@ -128,6 +162,7 @@ static bool see_progress(struct outlet *o)
     bool more = done > o->told;
 
     o->told = done;
+    note_latency(o, done);
     if (done >= o->given) /* alerts behind it are not for this sink: they count, too */
         done = o->handed;
     if (done > o->cursor)
@@ -276,6 +311,7 @@ static void watch_failure(struct outlet *o)
     if (o->sink->ops->failed && o->sink->ops->failed(o->sink, &asked_ms, &why)) {
         o->handed = o->cursor;
         o->given = -1;
+        o->waiting.n = 0;
         digest_line_rewind(&o->digests);
         retry_later(o, why.s ? why.s : "out of memory", asked_ms);
     }
@@ -302,15 +338,6 @@ static void give_up(struct outlet *o, const struct batch *b)
               log_quote(o->name), b->expired, o->cursor, b->last_seq);
     o->handed = o->cursor = b->last_seq;
     save(o);
-}
-
-static void note_given(struct outlet *o, const struct batch *b, size_t n)
-{
-    int64_t now = clock_utc_ms();
-
-    o->n_given += (int64_t)n;
-    for (size_t i = 0; i < n; i++)
-        latency_note(&o->latency, now - b->alert[i].time_ms);
 }
 
 /* Read one batch and hand it over.  True when there may be more to do at once. */
@@ -347,7 +374,8 @@ static bool step(struct outlet *o, struct batch *b)
     if (r > 0) {
         if (!o->sink->ops->failed) /* else taking it means nothing yet */
             recovered(o);
-        note_given(o, b, (size_t)r);
+        for (int i = 0; i < r; i++)
+            note_given(o, &b->alert[i]);
         o->given = b->alert[r - 1].seq;
         o->handed = (size_t)r == b->n ? b->last_seq : b->alert[r - 1].seq;
     } else if (r < 0) {

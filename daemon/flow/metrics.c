@@ -156,7 +156,7 @@ static void render_sinks(struct buf *b, const struct metrics_scene *sc)
         (void)buf_printf(b, "} %d\n", sc->sinks[i].failing);
     }
     head(b, "alert_latency_seconds", "histogram",
-         "From the match of an alert to its hand-over to a sink.");
+         "From the match of an alert until its sink has it for good (the log: on disk).");
     for (size_t i = 0; i < sc->n_sinks; i++)
         put_latency(b, &sc->sinks[i]);
 }

@@ -23,6 +23,8 @@ int bind_feeds(struct store *s, void *ctx)
     }
     if (r == 0)
         r = store_generation(s, b->config->content, &b->generation);
+    if (r == 0)
+        r = store_note_set(s, STORE_NOTE_REFUSED, STR(""));
     const struct config *c = b->config;
     struct store_limits limits = { .alerts_ms = c->keep_alerts_s * 1000,
                                    .history_ms = c->history_s * 1000,

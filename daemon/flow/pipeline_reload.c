@@ -11,6 +11,7 @@
 #include "pipeline_impl.h"
 #include "selftest.h"
 #include "supervise.h"
+#include "utf8.h"
 
 #define RELOAD_APART_MS 250 /* signals that come sooner are answered together */
 #define LOGGED_ERRORS 50    /* lines of one bad config */
@@ -121,13 +122,30 @@ static int swap_config(struct pipeline *p, struct config *config, struct buf *wh
     return r;
 }
 
-/* The first line of what is wrong, for systemctl status. */
+static int put_refusal(struct store *s, void *ctx)
+{
+    return store_note_set(s, STORE_NOTE_REFUSED, str_of(ctx));
+}
+
+/* For feedwatch status, which has no other way to know. */
+static void tell_refusal(struct pipeline *p)
+{
+    char text[sizeof p->refused + 24] = "";
+
+    if (p->refused[0])
+        snprintf(text, sizeof text, "%" PRId64 " %s", clock_utc_ms(), p->refused);
+    (void)writer_call(p->writer, put_refusal, text); /* a disk at fault says so itself */
+}
+
+/* The first line of what is wrong. */
 static void keep_reason(struct pipeline *p, const struct buf *why, int error)
 {
     const char *text = why->n ? why->s : strerror(-error);
     size_t n = strcspn(text, "\n");
 
+    n = utf8_cut(text, n, sizeof p->refused - 1);
     snprintf(p->refused, sizeof p->refused, "%.*s", (int)n, text);
+    tell_refusal(p);
 }
 
 /* The log may have been rotated, whatever the config is like. */
@@ -158,7 +176,10 @@ static void reload(struct pipeline *p)
         log_event(LOG_LEVEL_ERROR, "reload_refused",
                   "config=%s note=\"the old one stays\"", log_quote(p->opt.config_path));
     } else {
-        p->refused[0] = '\0';
+        if (p->refused[0]) {
+            p->refused[0] = '\0';
+            tell_refusal(p);
+        }
         p->config_ms = clock_utc_ms();
         for (char **w = config->warning; w && *w; w++)
             log_event(LOG_LEVEL_WARN, "config_hint", "%s", *w);

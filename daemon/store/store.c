@@ -150,6 +150,18 @@ int store_generation(struct store *s, uint64_t content, int64_t *out)
     return s->ops->generation(s, content, out);
 }
 
+int store_note_set(struct store *s, const char *name, struct str text)
+{
+    s->why[0] = '\0';
+    return s->ops->note_set(s, name, text);
+}
+
+int store_note_read(struct store *s, const char *name, struct buf *out)
+{
+    s->why[0] = '\0';
+    return s->ops->note_read(s, name, out);
+}
+
 int store_history(struct store *s, int64_t since_ms, int64_t *after, size_t max,
                   store_history_fn *each, void *ctx)
 {

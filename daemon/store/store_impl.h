@@ -30,6 +30,8 @@ struct store_ops {
     int (*digest_alerts)(struct store *s, const struct digest *d, size_t max,
                          store_alert_fn *each, void *ctx);
     int (*generation)(struct store *s, uint64_t content, int64_t *out);
+    int (*note_set)(struct store *s, const char *name, struct str text);
+    int (*note_read)(struct store *s, const char *name, struct buf *out);
     int (*history)(struct store *s, int64_t since_ms, int64_t *after, size_t max,
                    store_history_fn *each, void *ctx);
     int (*history_size)(struct store *s, int64_t since_ms,

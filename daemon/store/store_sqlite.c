@@ -87,6 +87,10 @@ static const char *const statement_sql[ST_COUNT] = {
         " ON CONFLICT (key) DO UPDATE SET value ="
         " json_array(json_extract(value, '$[0]') + (json_extract(value, '$[1]') <> ?1),"
         " ?1) RETURNING json_extract(value, '$[0]')",
+    [ST_NOTE_GET] = "SELECT value FROM meta WHERE key = 'note:' || ?1",
+    [ST_NOTE_SET] = "INSERT INTO meta (key, value) VALUES ('note:' || ?1, ?2)"
+                    " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    [ST_NOTE_DROP] = "DELETE FROM meta WHERE key = 'note:' || ?1",
     [ST_LAST_SEQ] =
         "SELECT max((SELECT coalesce(max(seq), 0) FROM alert),"
         " (SELECT coalesce(max(value), 0) FROM meta WHERE key = 'seq_floor'))",
@@ -386,6 +390,38 @@ static int generation(struct store *base, uint64_t content, int64_t *out)
     return r;
 }
 
+static int note_set(struct store *base, const char *name, struct str text)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, text.n ? ST_NOTE_SET : ST_NOTE_DROP, &r);
+
+    if (!st)
+        return r;
+    sqlite_bind_str(st, 1, str_of(name));
+    if (text.n)
+        sqlite3_bind_blob64(st, 2, text.s, text.n, SQLITE_STATIC);
+    return sqlite_run(s, st, "writing a note");
+}
+
+static int note_read(struct store *base, const char *name, struct buf *out)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+    int r = 0;
+    sqlite3_stmt *st = sqlite_statement(s, ST_NOTE_GET, &r);
+
+    if (!st)
+        return r;
+    sqlite_bind_str(st, 1, str_of(name));
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        r = buf_put(out, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+    else if (rc != SQLITE_DONE)
+        r = sqlite_fail(s, rc, "reading a note");
+    sqlite3_reset(st);
+    return r;
+}
+
 /* --- the commit --- */
 
 static int window_set(struct store_sqlite *s, int64_t feed_id, struct str window)
@@ -412,6 +448,8 @@ static int put_change(struct store_sqlite *s, struct store_change *c, int64_t *s
         r = sqlite_story_set(s, &c->stories[i]);
     for (size_t i = 0; i < c->n_digests && r == 0; i++)
         r = sqlite_digest_add(s, &c->digests[i]);
+    if (r == 0 && c->note)
+        r = note_set(&s->base, c->note, c->note_text);
     if (r == 0 && c->window.n)
         r = window_set(s, c->feed_id, c->window);
     if (r == 0 && c->feed)
@@ -674,6 +712,8 @@ const struct store_ops store_sqlite_ops = {
     .digest_cursor = sqlite_digest_cursor,
     .digest_alerts = sqlite_digest_alerts,
     .generation = generation,
+    .note_set = note_set,
+    .note_read = note_read,
     .history = sqlite_history,
     .history_size = sqlite_history_size,
     .tidy = sqlite_tidy,

@@ -3,6 +3,7 @@
 The rows C4, C5 and O1 to O8 of the fault tests; test_signals has O2, test_desktop O1,
 test_install O7."""
 import ctypes
+import json
 import os
 import re
 import resource
@@ -116,6 +117,12 @@ class Reload(bench.Test):
         self.assertEqual(order, ["READY", "RELOADING", "MONOTONIC_USEC", "READY"])
         self.news.publish(Item("Putin and Xi"))
         self.expect_titles(daemon, ["Putin and Xi"])
+        log = daemon.stderr_path
+        code, _, said = daemon.command("status", "-c", daemon.config)
+        self.assertEqual(code, 78)
+        self.assertRegex(said, r"feedwatch\.ini:\d+: ")
+        self.assertIn("a daemon that runs goes on", said)
+        daemon.stderr_path = log
         wait(lambda: any("refused" in f and "1 alerts" in f for f in daemon.notify.fields()),
              25, "a later STATUS= that still says it", step=0.1)
         daemon.write(good)
@@ -131,6 +138,16 @@ class Reload(bench.Test):
         daemon.reload()
         self.assertIn("/proc/nowhere/m.prom cannot be written", daemon.stderr())
         self.assertIn("reload_refused", daemon.stderr())
+        _, said, _ = daemon.command("status", "-c", daemon.config)
+        self.assertIn("The changed config was refused now: metrics = /proc/nowhere", said)
+        self.assertIn("The old one goes on; mend it and reload.", said)
+        told = json.loads(daemon.command("status", "-c", daemon.config, "--json")[1])
+        self.assertIn("/proc/nowhere", told["config_problem"])
+        self.assertRegex(told["config_refused"], r"^\d{4}-")
+        daemon.kill()
+        daemon.write(self.config(FEEDS + WATCH))
+        daemon.start()
+        self.assertNotIn("refused", daemon.command("status", "-c", daemon.config)[1])
         daemon.stop()
 
     def test_c4_log_is_opened_again_though_the_config_is_bad(self):

@@ -147,6 +147,8 @@ class Journal(unittest.TestCase):
         listed = self.inside(f"journalctl --list-catalog {entry['MESSAGE_ID']}")
         self.assertIn("feedwatch", listed)
 
+    @unittest.skipIf("asan" in bench.BIN,
+                     "the sandbox has no room for the sanitizers' shadow memory")
     def test_all_kinds_in_the_sandbox_of_the_shipped_unit(self):
         files = {
             "/etc/feedwatch/feedwatch.ini": CONFIG.replace("state = /tmp/state\n", "") + OTHERS,

@@ -21,6 +21,7 @@ static struct {
     size_t tries; /* calls of deliver() */
     char got[1000];
     int64_t last;
+    bool slow; /* what it takes is not delivered yet */
 } fake;
 
 struct fake_sink {
@@ -46,7 +47,7 @@ static int fake_deliver(struct sink *s, const struct alert *const *alerts, size_
 static int64_t fake_delivered(struct sink *s)
 {
     (void)s;
-    return fake.last;
+    return fake.slow ? -1 : fake.last;
 }
 
 static int fake_fd(struct sink *s)
@@ -362,11 +363,50 @@ static void goes_on_after_a_log_that_is_ahead(void **state)
     assert_int_equal(lines("two", " #501 "), 1);
 }
 
+static struct metrics_sink sink_x(struct rig *g)
+{
+    struct metrics_sink out[4];
+
+    assert_int_equal(dispatch_sinks(g->dispatch, out, 4), 2);
+    return out[1];
+}
+
+static int64_t counted(struct rig *g)
+{
+    const struct latency *l = sink_x(g).latency;
+    int64_t n = 0;
+
+    for (int i = 0; i <= LATENCY_BUCKETS; i++)
+        n += l->count[i];
+    return n;
+}
+
+/* How long an alert takes is known when it is there, not when it was handed over. */
+static void counts_latency_to_the_end(void **state)
+{
+    (void)state;
+    struct rig g = { 0 };
+
+    up(&g, "log", FAKE);
+    fake.slow = true;
+    alert(&g, 2, "");
+    alert(&g, 2, "");
+    dispatch_flush(g.dispatch);
+    assert_int_equal(sink_x(&g).delivered, 2);
+    assert_int_equal(counted(&g), 0);
+    fake.slow = false;
+    dispatch_flush(g.dispatch);
+    assert_int_equal(counted(&g), 2);
+    assert_true(sink_x(&g).latency->sum_ms >= 4000);
+    down(&g);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, make_dir, drop_dir)
 
 static const struct CMUnitTest tests[] = {
     T(starts_a_new_sink_at_now),         T(keeps_its_retry_state_over_restarts),
     T(gives_up_what_has_become_too_old), T(shows_what_is_held_in_the_log_only),
     T(moves_the_log_on_reload),          T(goes_on_after_a_log_that_is_ahead),
+    T(counts_latency_to_the_end),
 };
 TEST_MAIN(tests)
