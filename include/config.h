@@ -63,7 +63,8 @@ struct config_noise {       /* when a watch speaks */
     unsigned min_sources;   /* feeds that must have a story; 0 and 1: one is enough */
     int64_t within_s;       /* of each other, with min_sources > 1 */
     int64_t story_window_s; /* how long later sources join an alert */
-    int64_t storm_after_s;  /* a feed unseen for so long brings late alerts; 0: never */
+    int64_t new_rule_s; /* so much of the past goes into a new rule's digest; 0: none */
+    int64_t storm_after_s; /* a feed unseen for so long brings late alerts; 0: never */
     struct noise_rules rules;
     const char *text; /* the keys as written, to compare two configs */
 };

@@ -32,6 +32,7 @@ struct gate_input { /* the alerts of one change, in arrays that may be reordered
     struct store_change *change;
     struct seen_key *keys;      /* the same as change->alert_keys */
     struct story_print *prints; /* one per alert; NULL: no story is looked for */
+    bool recalled; /* of items that were there before their rule: for a digest only */
 };
 
 /* Decide on all alerts: those that are not to be recorded are moved behind n_alerts, the

@@ -18,6 +18,10 @@ struct history_item {
     bool silent;        /* learnt at the first sight of the feed */
 };
 
+/* When an item came: when it was fetched, or for one that was learnt at the first sight
+ * of its feed when it says that it was published.  UTC ms. */
+int64_t history_when_ms(const struct history_item *h);
+
 /* Append a record.  What does not fit is left out whole: -E2BIG or -ENOMEM, and `out` is
  * as before. */
 int history_put(struct buf *out, const struct history_item *h);

@@ -43,6 +43,17 @@ struct latency { /* from the match of an alert until a sink has it; not for two 
 };
 void latency_note(struct latency *l, int64_t ms);
 
+#define LATENCY_LINE 512
+struct latency_line { /* alerts that a sink was given and has not delivered; a ring */
+    struct {
+        int64_t seq, time_ms; /* when it matched, UTC */
+    } at[LATENCY_LINE];       /* more than any sink takes at once */
+    size_t first, n;
+};
+void latency_given(struct latency_line *w, int64_t seq, int64_t time_ms);
+/* All up to `seq` are delivered at `now_ms`. */
+void latency_done(struct latency *l, struct latency_line *w, int64_t seq, int64_t now_ms);
+
 struct metrics_sink { /* as the dispatcher knows it */
     const char *name;
     int64_t lag;       /* alerts that are still to be delivered */

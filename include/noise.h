@@ -43,6 +43,7 @@ enum noise_reason {                /* in the order in which they are asked for *
                     NOISE_MAX_PER_HOUR,
                     NOISE_COOLDOWN,
                     NOISE_GROUP_WAIT,
+                    NOISE_NEW_RULE, /* kept before the rule was there; never decided */
                     NOISE_REASONS
 };
 

@@ -48,6 +48,18 @@ int writer_call(struct writer *w, int (*call)(struct store *s, void *ctx), void 
 /* Decide by the rules of `config` from now on.  0 or -errno, as writer_call(). */
 int writer_rules(struct writer *w, struct config *config);
 
+/* Alerts of items that were kept before their rule was there: recorded, and told in one
+ * digest a watch.  With the last of them the note STORE_NOTE_RULES becomes `rules`, so
+ * that a crash in between repeats nothing and leaves nothing out.  0 or -errno, as
+ * writer_call(). */
+struct writer_recall { /* of one feed; the arrays may be reordered */
+    struct store_change change;
+    struct seen_key *keys; /* the same as change.alert_keys */
+    struct story_print *prints;
+};
+int writer_recall(struct writer *w, struct writer_recall *list, size_t n,
+                  struct str rules);
+
 /* Make the digests that only wait for a storm or a group to end.  0 or -errno. */
 int writer_digest(struct writer *w);
 

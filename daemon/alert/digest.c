@@ -19,6 +19,7 @@ static const struct {
     { "group_wait", "" },
     { "storm", "many at once" },
     { "late", "found late" },
+    { "new_rule", "new rule" },
 };
 
 static const char *text_of(struct str word)
@@ -77,6 +78,8 @@ int digest_title(struct buf *out, const struct digest *d)
     (void)buf_puts(out, ": ");
     if (d->count == 1 && d->n == 1)
         (void)alert_put_safe(out, title_of(d->alerts[0]), TITLE_CHARS);
+    else if (str_eq(d->reason, STR("new_rule\n")))
+        (void)buf_printf(out, "%" PRId64 " earlier items", d->count);
     else
         (void)buf_printf(out, "%" PRId64 " alerts held back", d->count);
     put_reasons(out, d->reason, d->late);
@@ -88,7 +91,9 @@ static void put_alert(struct buf *out, const struct alert *a)
 {
     char when[DATE_RFC3339_SIZE];
 
-    date_rfc3339(when, a->time_ms);
+    /* An item that was kept before its rule was there matched only now. */
+    date_rfc3339(when, str_eq(a->held, STR("new_rule")) && a->fetched_ms ? a->fetched_ms
+                                                                         : a->time_ms);
     (void)buf_printf(out, "%.5s %.5s [", when + 5, when + 11);
     (void)alert_put_safe(out, a->feed, NAME_CHARS);
     (void)buf_puts(out, "] ");

@@ -19,6 +19,7 @@ static const char *const names[NOISE_REASONS] = {
     [NOISE_MAX_PER_HOUR] = "max_per_hour",
     [NOISE_COOLDOWN] = "cooldown",
     [NOISE_GROUP_WAIT] = "group_wait",
+    [NOISE_NEW_RULE] = "new_rule",
 };
 
 const char *noise_reason_name(enum noise_reason r)
@@ -161,7 +162,8 @@ int noise_held(struct noise_state *s, const struct noise_rules *r,
 {
     if (reason == NOISE_MAX_AGE)
         return 0;
-    int e = ring_put(&s->all, r->storm_size, time_ms);
+    /* What comes out of the store is no storm. */
+    int e = reason == NOISE_NEW_RULE ? 0 : ring_put(&s->all, r->storm_size, time_ms);
     if (e < 0)
         return e;
     s->held++;
@@ -209,7 +211,8 @@ static int64_t due_of(const struct noise_state *s, const struct noise_rules *r,
         return sooner(s->last_told_ms + r->cooldown_ms, first + r->cooldown_ms);
     case NOISE_GROUP_WAIT:
         return first + r->group_wait_ms;
-    case NOISE_MUTE: /* below */
+    case NOISE_NEW_RULE: /* at once */
+    case NOISE_MUTE:     /* below */
     case NOISE_QUIET:
     case NOISE_TELL:
     case NOISE_MAX_AGE:

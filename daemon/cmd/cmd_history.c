@@ -62,16 +62,6 @@ static const char *group_of(struct run *r, struct str feed)
     return "";
 }
 
-int64_t history_when_ms(const struct history_item *h)
-{
-    const struct item *i = &h->item;
-
-    if (!h->silent)
-        return h->fetched_ms;
-    int64_t s = i->published_s != ITEM_NO_TIME ? i->published_s : i->updated_s;
-    return s != ITEM_NO_TIME && s < h->fetched_ms / 1000 ? s * 1000 : h->fetched_ms;
-}
-
 static int on_record(void *ctx, const struct history_item *h)
 {
     struct run *r = ctx;

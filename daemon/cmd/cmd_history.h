@@ -31,10 +31,6 @@ struct history_sum {
     int64_t first_ms, last_ms; /* when they came, see history_when_ms */
 };
 
-/* When an item came, for counts by day: when it was fetched, or for one that was learnt
- * at the first sight of its feed when it says that it was published. */
-int64_t history_when_ms(const struct history_item *h);
-
 /* Read and match what is kept, oldest first; on a terminal a line on standard error shows
  * how far it is.  0, or -1 after saying why on standard error. */
 int history_scan(const struct history_scan *scan, struct history_sum *sum);

@@ -18,11 +18,11 @@ struct status {
     struct status_row *row; /* in the order of the config */
     size_t n;
     int64_t now_ms;
-    int64_t alerts; /* since ever */
-    int64_t daemon; /* its process; 0: none runs */
+    int64_t alerts;     /* since ever */
+    int64_t daemon;     /* its process; 0: none runs */
     int64_t refused_ms; /* a reload was refused then, UTC ms; 0: the config is in force */
     char *refused;      /* why */
-    bool failing;   /* show only what needs a look */
+    bool failing;       /* show only what needs a look */
 };
 
 /* Does this feed need a look? */

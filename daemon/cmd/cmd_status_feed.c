@@ -47,7 +47,7 @@ void status_refusal(const struct status *s)
     printf("The changed config was refused %s: ", when);
     print_safe(stdout, str_of(s->refused));
     printf("\n%s\n", s->daemon ? "The old one goes on; mend it and reload."
-                                 : "The old one went on until the daemon ended.");
+                               : "The old one went on until the daemon ended.");
 }
 
 static void put_span(const char *label, int64_t seconds)

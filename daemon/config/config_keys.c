@@ -123,6 +123,7 @@ static const struct key keys[] = {
     NOISE(group_by),
     NOISE(story_window),
     NOISE(on_update),
+    NOISE(on_new_rule),
     NOISE(max_per_hour),
     NOISE(group_wait),
     NOISE(cooldown),

@@ -102,6 +102,22 @@ static struct str next_word(struct str *rest)
     return word;
 }
 
+/* "digest 24h" */
+static void read_new_rule(const struct reader *k, int64_t *out)
+{
+    struct str rest = k->e->text, word = next_word(&rest);
+    int64_t s;
+
+    if (is_off(k->e->text) || str_eq_nocase(k->e->text, STR("nothing")))
+        *out = 0;
+    else if (!str_eq_nocase(word, STR("digest")) || config_duration(rest, &s) < 0 ||
+             s < 1 || s > YEAR_S)
+        refuse(k, "write nothing, or how much of the past its digest is made of, at most "
+                  "366d: on_new_rule = digest 24h");
+    else
+        *out = s;
+}
+
 /* "2 within 30m" */
 static void read_sources(const struct reader *k, struct config_noise *out)
 {
@@ -297,6 +313,7 @@ static void lay(struct loader *l, struct config_noise *n, const struct draft_noi
     KEY(story_window, read_duration(&k, 1, &n->story_window_s));
     KEY(min_sources, read_sources(&k, n));
     KEY(on_update, read_bool(&k, &n->on_update));
+    KEY(on_new_rule, read_new_rule(&k, &n->new_rule_s));
     KEY(storm_after, read_duration(&k, 1, &n->storm_after_s));
     KEY(storm_size, read_count(&k, NOISE_STORM_MAX, &r->storm_size));
     KEY(max_per_hour, read_count(&k, NOISE_PER_HOUR_MAX, &r->max_per_hour));

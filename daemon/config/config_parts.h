@@ -74,7 +74,7 @@ struct entry { /* a value; one '\n' for each line break of the file inside it, s
 };
 
 struct draft_noise { /* entries only: see config_noise.c */
-    struct entry group_by, story_window, min_sources, on_update;
+    struct entry group_by, story_window, min_sources, on_update, on_new_rule;
     struct entry max_per_hour, group_wait, cooldown, max_age, quiet, mute_until;
     struct entry storm_after, storm_size;
 };

@@ -22,13 +22,6 @@
 #define AMENDED_MAX 64 /* at once */
 #define ASKED_MAX_MS 86400000
 
-struct waiting { /* alerts that were handed over: when they matched */
-    struct {
-        int64_t seq, time_ms;
-    } at[BATCH_MAX * 2]; /* more than any sink takes at once; a ring */
-    size_t first, n;
-};
-
 struct outlet { /* one sink and how far it is */
     struct dispatch *dispatch;
     struct sink *sink;
@@ -45,7 +38,7 @@ struct outlet { /* one sink and how far it is */
     bool never_gives_up; /* the log: each alert has its line, however late */
     struct digest_line digests;
     struct latency latency; /* from the match until it is delivered for good */
-    struct waiting waiting;
+    struct latency_line waiting;
     int64_t n_given; /* since the start */
 };
 
@@ -129,32 +122,6 @@ static void save_cursor(struct outlet *o)
     }
 }
 
-/* Alerts up to `seq` are delivered for good: how long did they take? */
-static void note_latency(struct outlet *o, int64_t seq)
-{
-    struct waiting *w = &o->waiting;
-    int64_t now = w->n ? clock_utc_ms() : 0;
-    const size_t size = sizeof w->at / sizeof w->at[0];
-
-    for (; w->n && w->at[w->first].seq <= seq; w->n--) {
-        latency_note(&o->latency, now - w->at[w->first].time_ms);
-        w->first = (w->first + 1) % size;
-    }
-}
-
-static void note_given(struct outlet *o, const struct alert *a)
-{
-    struct waiting *w = &o->waiting;
-    const size_t size = sizeof w->at / sizeof w->at[0];
-
-    o->n_given++;
-    if (w->n == size) /* no sink holds so many: this one has lost count */
-        return;
-    size_t at = (w->first + w->n++) % size;
-    w->at[at].seq = a->seq;
-    w->at[at].time_ms = a->time_ms;
-}
-
 /* True when it has delivered more than it had. */
 static bool see_progress(struct outlet *o)
 {
@@ -162,7 +129,7 @@ static bool see_progress(struct outlet *o)
     bool more = done > o->told;
 
     o->told = done;
-    note_latency(o, done);
+    latency_done(&o->latency, &o->waiting, done, clock_utc_ms());
     if (done >= o->given) /* alerts behind it are not for this sink: they count, too */
         done = o->handed;
     if (done > o->cursor)
@@ -374,8 +341,9 @@ static bool step(struct outlet *o, struct batch *b)
     if (r > 0) {
         if (!o->sink->ops->failed) /* else taking it means nothing yet */
             recovered(o);
+        o->n_given += r;
         for (int i = 0; i < r; i++)
-            note_given(o, &b->alert[i]);
+            latency_given(&o->waiting, b->alert[i].seq, b->alert[i].time_ms);
         o->given = b->alert[r - 1].seq;
         o->handed = (size_t)r == b->n ? b->last_seq : b->alert[r - 1].seq;
     } else if (r < 0) {

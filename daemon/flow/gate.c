@@ -355,6 +355,8 @@ static int load_alert(void *ctx, const struct store_open_alert *a)
         return 0;
     if (why == NOISE_TELL) /* a word of a later version */
         why = NOISE_STORM;
+    if (why == NOISE_NEW_RULE && !a->waits)
+        return 0;
     int r = a->waits ? noise_held(&w->noise, rules_of(w), why, a->time_ms)
                      : noise_counted(&w->noise, rules_of(w), a->time_ms);
     if (r == 0 && a->waits)
@@ -545,6 +547,16 @@ static void judge_noise(struct gate *g, struct watch *w, struct alert *a, int64_
     look_ahead(g, w, now_ms);
 }
 
+/* A new rule's alert of an old item. */
+static void judge_recalled(struct gate *g, struct watch *w, struct alert *a,
+                           int64_t now_ms)
+{
+    (void)noise_held(&w->noise, rules_of(w), NOISE_NEW_RULE, now_ms);
+    g->counts.held++;
+    a->held = str_of(noise_reason_name(NOISE_NEW_RULE));
+    look_ahead(g, w, now_ms);
+}
+
 static void judge_change(struct gate *g, const struct gate_input *in, int64_t now_ms)
 {
     for (size_t i = 0; i < in->change->n_alerts;) {
@@ -559,7 +571,9 @@ static void judge_change(struct gate *g, const struct gate_input *in, int64_t no
         }
         if (!in->prints)
             a->update = false;
-        if (w)
+        if (w && in->recalled)
+            judge_recalled(g, w, a, now_ms);
+        else if (w)
             judge_noise(g, w, a, now_ms);
         i++;
     }
@@ -632,8 +646,8 @@ struct store_change *gate_judge(struct gate *g, const struct gate_input *in, siz
 
 static bool can_wait_no_more(const struct watch *w)
 {
-    return !(w->noise.reasons &
-             ~(1u << NOISE_LATE | 1u << NOISE_STORM | 1u << NOISE_GROUP_WAIT));
+    return !(w->noise.reasons & ~(1u << NOISE_LATE | 1u << NOISE_STORM |
+                                  1u << NOISE_GROUP_WAIT | 1u << NOISE_NEW_RULE));
 }
 
 /* "quiet\nstorm\n" */

@@ -78,6 +78,23 @@ void latency_note(struct latency *l, int64_t ms)
     l->sum_ms += ms;
 }
 
+void latency_given(struct latency_line *w, int64_t seq, int64_t time_ms)
+{
+    if (w->n == LATENCY_LINE) /* no sink holds so many: this one is not measured */
+        return;
+    size_t at = (w->first + w->n++) % LATENCY_LINE;
+    w->at[at].seq = seq;
+    w->at[at].time_ms = time_ms;
+}
+
+void latency_done(struct latency *l, struct latency_line *w, int64_t seq, int64_t now_ms)
+{
+    for (; w->n && w->at[w->first].seq <= seq; w->n--) {
+        latency_note(l, now_ms - w->at[w->first].time_ms);
+        w->first = (w->first + 1) % LATENCY_LINE;
+    }
+}
+
 /* --- the text --- */
 
 static void head(struct buf *b, const char *name, const char *type, const char *help)

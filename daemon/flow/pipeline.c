@@ -69,6 +69,7 @@ static int on_finished(sd_event_source *s, int fd, uint32_t events, void *ctx)
     if (p->n_finished < p->n_pollers)
         return 0;
     (void)writer_sync(p->writer, ONCE_DELIVERY_MS);
+    pipeline_recall_finish(p);
     (void)writer_digest(p->writer);
     (void)writer_call(p->writer, tidy, NULL);
     p->once_deadline_ms = clock_mono_ms() + ONCE_DELIVERY_MS;
@@ -201,6 +202,7 @@ int pipeline_run(struct pipeline *p)
               FEEDWATCH_VERSION, p->snap->config->n_feeds, p->snap->config->n_watches,
               p->n_pollers, log_quote(p->snap->config->state_dir),
               log_quote(p->snap->config->log_path));
+    pipeline_recall(p);
     pipeline_ready(p);
     p->running = true;
     return sd_event_loop(p->event);
@@ -213,6 +215,7 @@ int pipeline_free(struct pipeline *p)
 
     if (!p)
         return 0;
+    pipeline_recall_drop(p);
     for (unsigned i = 0; i < p->n_pollers; i++)
         poller_stop(p->poller[i]);
     for (unsigned i = 0; i < p->n_pollers && r == 0; i++) {

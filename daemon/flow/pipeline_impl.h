@@ -13,6 +13,8 @@
 #define WORKERS_MAX 64
 #define RATE_SAMPLES 7
 
+struct recall;
+
 struct pipeline {
     struct pipeline_options opt;
     struct snapshot *snap;
@@ -24,6 +26,7 @@ struct pipeline {
     sd_event *event;
     int64_t once_deadline_ms;
 
+    struct recall *recall; /* NULL: no rule is new */
     sd_event_source *reload_timer;
     int64_t reloaded_ms; /* mono: when the last reload ended; 0: none yet */
     char refused[240];   /* why the config on disk is not in force; "": it is */
@@ -56,6 +59,15 @@ unsigned pipeline_workers(const struct config *c);
 /* --- reload --- */
 
 int pipeline_watch_hup(struct pipeline *p);
+
+/* --- what was kept before a rule was there (on_new_rule) --- */
+
+/* See which rules are new since the store was told last, and put what it has kept to
+ * them, bit by bit when the loop is idle: one digest for each. */
+void pipeline_recall(struct pipeline *p);
+/* Do what is left of it at once. */
+void pipeline_recall_finish(struct pipeline *p);
+void pipeline_recall_drop(struct pipeline *p);
 
 /* --- status --- */
 

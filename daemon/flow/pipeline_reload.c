@@ -185,6 +185,7 @@ static void reload(struct pipeline *p)
             log_event(LOG_LEVEL_WARN, "config_hint", "%s", *w);
         log_event(LOG_LEVEL_NOTICE, "reloaded", "config=%s feeds=%zu watches=%zu",
                   log_quote(p->opt.config_path), config->n_feeds, config->n_watches);
+        pipeline_recall(p);
     }
     pipeline_ready(p);
     p->reloaded_ms = clock_mono_ms();

@@ -50,6 +50,7 @@ struct writer {
     pthread_t thread;
     struct pulse *pulse;
     atomic_bool stopping;
+    bool impatient;            /* somebody waits: a fault of the disk is told at once */
     atomic_bool stuck;         /* the disk is at fault and the writer waits for it */
     struct write_request wake; /* carries nothing: ends the wait when stopping */
     int64_t warned_ms;         /* 0: the last commit went well */
@@ -120,7 +121,7 @@ static void gather(struct writer *w, struct batch *b)
             b->change[b->n_changes++] = &r->change;
         if (r->change.feed_id && r->change.n_alerts && r->keys)
             b->input[b->n_inputs++] =
-                (struct gate_input){ &r->change, r->keys, r->prints };
+                (struct gate_input){ &r->change, r->keys, r->prints, false };
         if (r->cursor.sink)
             b->cursor[b->n_cursors++] = r->cursor;
     }
@@ -171,7 +172,7 @@ static int commit(struct writer *w, struct store_change *const *change, size_t n
             atomic_store(&w->stuck, false);
             log_event(LOG_LEVEL_NOTICE, "store_recovered", "note=\"commits work again\"");
         }
-        if (r == 0 || !may_pass(r))
+        if (r == 0 || !may_pass(r) || w->impatient)
             return r;
         atomic_store(&w->stuck, true);
         say_trouble(w, r);
@@ -277,7 +278,7 @@ static void commit_one_by_one(struct writer *w, struct batch *b)
     for (size_t i = 0; i < b->n; i++) {
         struct write_request *q = b->request[i];
         struct store_change *change[2] = { &q->change };
-        struct gate_input in = { &q->change, q->keys, q->prints };
+        struct gate_input in = { &q->change, q->keys, q->prints, false };
         int r = commit_judged(w, change, q->change.feed_id != 0, &in,
                               q->change.feed_id && q->change.n_alerts && q->keys,
                               &q->cursor, q->cursor.sink != NULL);
@@ -446,6 +447,63 @@ int writer_rules(struct writer *w, struct config *config)
     struct rules r = { w, config };
 
     return writer_call(w, take_rules, &r);
+}
+
+#define RECALL_AT_ONCE (BATCH_MAX - 1) /* feeds in one commit; their note is one more */
+
+struct recall {
+    struct writer *writer;
+    struct writer_recall *list;
+    size_t n;
+    struct str rules;
+};
+
+static int recall_some(struct writer *w, struct writer_recall *list, size_t n,
+                       struct store_change *note)
+{
+    struct store_change *change[BATCH_MAX + 1];
+    struct gate_input in[BATCH_MAX];
+    size_t n_changes = n;
+
+    for (size_t i = 0; i < n; i++) {
+        change[i] = &list[i].change;
+        in[i] =
+            (struct gate_input){ &list[i].change, list[i].keys, list[i].prints, true };
+    }
+    if (note)
+        change[n_changes++] = note;
+    w->impatient = true;
+    int r = commit_judged(w, change, n_changes, in, n, NULL, 0);
+    w->impatient = false;
+    if (r == -EUCLEAN)
+        end_damaged(w);
+    return r;
+}
+
+static int recall(struct store *s, void *ctx)
+{
+    struct recall *c = ctx;
+    struct store_change note = { .note = STORE_NOTE_RULES, .note_text = c->rules };
+    size_t at = 0, n;
+    int r;
+
+    (void)s;
+    do {
+        n = c->n - at < RECALL_AT_ONCE ? c->n - at : RECALL_AT_ONCE;
+        r = recall_some(c->writer, c->list + at, n, at + n == c->n ? &note : NULL);
+        at += n;
+    } while (r == 0 && at < c->n);
+    if (c->n)
+        wake_readers(c->writer);
+    return r;
+}
+
+int writer_recall(struct writer *w, struct writer_recall *list, size_t n,
+                  struct str rules)
+{
+    struct recall c = { w, list, n, rules };
+
+    return writer_call(w, recall, &c);
 }
 
 static int digest_now(struct store *s, void *ctx)

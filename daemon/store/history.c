@@ -15,6 +15,16 @@
 
 enum { SILENT = 1, PUBLISHED = 2, UPDATED = 4 };
 
+int64_t history_when_ms(const struct history_item *h)
+{
+    const struct item *i = &h->item;
+
+    if (!h->silent)
+        return h->fetched_ms;
+    int64_t s = i->published_s != ITEM_NO_TIME ? i->published_s : i->updated_s;
+    return s != ITEM_NO_TIME && s < h->fetched_ms / 1000 ? s * 1000 : h->fetched_ms;
+}
+
 /* --- writing --- */
 
 static void put_number(struct buf *out, uint64_t v)

@@ -72,6 +72,7 @@ static void has_defaults(void **state)
     assert_false(n->on_update);
     assert_int_equal(n->min_sources, 0);
     assert_int_equal(n->story_window_s, 86400);
+    assert_int_equal(n->new_rule_s, 0);
     assert_int_equal(n->storm_after_s, 3600);
     assert_int_equal(n->rules.storm_size, 20);
     assert_int_equal(n->rules.max_per_hour, 0);
@@ -86,7 +87,8 @@ static void a_watch_stands_over_the_general_part(void **state)
               "storm_size = no",
               "max_per_hour = no\ngroup_wait = 1m30s ; a comment\ngroup_by = story\n"
               "cooldown = 10m\nmax_age = 2d\nmin_sources = 3 within 1h\n"
-              "on_update = yes\nstory_window = 3d\nstorm_after = 30m");
+              "on_update = yes\nstory_window = 3d\nstorm_after = 30m\n"
+              "on_new_rule = digest 36h");
 
     assert_int_equal(n->rules.max_per_hour, 0);
     assert_int_equal(n->rules.group_wait_ms, 90000);
@@ -102,6 +104,7 @@ static void a_watch_stands_over_the_general_part(void **state)
     assert_int_equal(n->within_s, 3600);
     assert_int_equal(n->story_window_s, 3 * 86400);
     assert_int_equal(n->storm_after_s, 1800);
+    assert_int_equal(n->new_rule_s, 36 * 3600);
     n = loads("quiet = 22:00-07:00 Europe/Berlin", "quiet = no");
     assert_null(n->rules.quiet.zone);
 }
@@ -179,6 +182,9 @@ static void says_what_to_write_instead(void **state)
     refuses("min_sources = 2", "min_sources = 2 within 30m");
     refuses("min_sources = 2 within 30d", "at most 7d");
     refuses("min_sources = 99 within 30m", "at most 32");
+    refuses("on_new_rule = 24h", "on_new_rule = digest 24h");
+    refuses("on_new_rule = digest", "on_new_rule = digest 24h");
+    refuses("on_new_rule = digest 367d", "at most 366d");
     refuses("on_update = perhaps", "write yes or no");
     refuses("group_by = feed", "write story or item");
     refuses("min_sources = 2 within 30m\ngroup_by = item", "write group_by = story");

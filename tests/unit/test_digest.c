@@ -42,6 +42,23 @@ static void title_says_how_many_and_why(void **state)
     buf_free(&out);
 }
 
+static void a_new_rules_digest_shows_when_the_items_came(void **state)
+{
+    (void)state;
+    struct digest d = make(3, 3, "new_rule\n");
+
+    for (size_t i = 0; i < 3; i++) {
+        alert[i].held = STR("new_rule");
+        alert[i].fetched_ms = alert[i].time_ms - 3600000;
+    }
+    assert_int_equal(digest_title(&out, &d), 0);
+    assert_string_equal(out.s, "summit: 3 earlier items (new rule)");
+    buf_clear(&out);
+    assert_int_equal(digest_lines(&out, &d, 1), 0);
+    assert_memory_equal(out.s, "11-24 15:00 [kyivpost] ", 23);
+    buf_free(&out);
+}
+
 static void title_of_one_alert_is_its_own(void **state)
 {
     (void)state;
@@ -99,6 +116,7 @@ static void passes_on_that_there_is_no_room(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(title_says_how_many_and_why),
+    cmocka_unit_test(a_new_rules_digest_shows_when_the_items_came),
     cmocka_unit_test(title_of_one_alert_is_its_own),
     cmocka_unit_test(lines_count_what_is_not_listed),
     cmocka_unit_test(json_is_one_line_with_the_alerts),

@@ -80,9 +80,41 @@ static void a_changed_fetch_is_one_row_read_and_one_written(void **state)
     buf_free(&why);
 }
 
+/* With a commit, by itself, over a restart; an empty one is gone. */
+static void notes_are_kept(void **state)
+{
+    (void)state;
+    struct store *s = NULL;
+    struct buf out;
+    struct store_change c = { .note = "x", .note_text = { "a\0b", 3 } };
+    struct store_change *all[] = { &c };
+
+    buf_init(&out, 1000);
+    assert_int_equal(store_open(&s, dir, STORE_WRITE, &out), 0);
+    assert_int_equal(store_note_read(s, "x", &out), 0);
+    assert_int_equal(out.n, 0);
+    assert_int_equal(store_commit(s, all, 1, NULL, 0), 0);
+    assert_int_equal(store_note_set(s, "y", STR("why")), 0);
+    store_close(s);
+    assert_int_equal(store_open(&s, dir, STORE_WRITE, &out), 0);
+    assert_int_equal(store_note_read(s, "x", &out), 0);
+    assert_int_equal(out.n, 3);
+    assert_memory_equal(out.s, "a\0b", 3);
+    assert_int_equal(store_note_read(s, "y", &out), 0);
+    assert_int_equal(out.n, 6);
+    c.note_text.n = 0;
+    assert_int_equal(store_commit(s, all, 1, NULL, 0), 0);
+    buf_clear(&out);
+    assert_int_equal(store_note_read(s, "x", &out), 0);
+    assert_int_equal(out.n, 0);
+    store_close(s);
+    buf_free(&out);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, make_dir, drop_dir)
 
 static const struct CMUnitTest tests[] = {
     T(a_changed_fetch_is_one_row_read_and_one_written),
+    T(notes_are_kept),
 };
 TEST_MAIN(tests)
