@@ -179,11 +179,20 @@ static int send_message(struct mail *m, const struct parcel *p, struct sent *out
     return r;
 }
 
+/* Later sources of a story: a message in its thread at the first, second, fourth, eighth
+ * ... one, so that a story that everybody has does not fill a mailbox. */
+static bool is_power_of_two(size_t n)
+{
+    return n && !(n & (n - 1));
+}
+
 static int mail_send(void *ctx, const struct parcel *p, struct sent *out)
 {
     struct mail *m = ctx;
     struct parcel some = *p;
 
+    if (p->amend && !is_power_of_two(text_sources(p->alerts[0])))
+        return 1;
     if (!p->digest && p->n < JOIN_FROM)
         some.n = 1;
     int r = send_message(m, &some, out);
@@ -217,6 +226,7 @@ static void mail_free(void *ctx)
 static const struct sink_work work = {
     .type = "mail",
     .batch = 20,
+    .amends = true,
     .send = mail_send,
     .interrupt = mail_interrupt,
     .free = mail_free,

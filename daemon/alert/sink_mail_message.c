@@ -182,6 +182,13 @@ static void put_ids(struct buf *out, const struct mail_headers *h, const struct 
         (void)buf_printf(out, "Message-ID: <digest.%s@%.*s>\r\n", id, d, s);
     } else if (p->n > 1) {
         (void)buf_printf(out, "Message-ID: <%s.%zu@%.*s>\r\n", id, p->n, d, s);
+    } else if (p->amend) { /* an answer to the first message */
+        story_id(story, p->alerts[0]);
+        (void)buf_printf(out, "Message-ID: <%s.s%zu@%.*s>\r\n", id,
+                         text_sources(p->alerts[0]), d, s);
+        (void)buf_printf(out, "In-Reply-To: <%s@%.*s>\r\n", id, d, s);
+        (void)buf_printf(out, "References: <story.%s@%.*s>\r\n <%s@%.*s>\r\n", story, d,
+                         s, id, d, s);
     } else {
         story_id(story, p->alerts[0]);
         (void)buf_printf(out, "Message-ID: <%s@%.*s>\r\n", id, d, s);
@@ -221,7 +228,7 @@ static void put_headers(struct buf *out, const struct mail_headers *h,
     struct buf subject;
 
     buf_init(&subject, PART_BYTES);
-    (void)buf_putc(&subject, '[');
+    (void)buf_puts(&subject, p->amend ? "Re: [" : "[");
     text_put(&subject, watch, 60, MARKUP_NONE);
     (void)buf_puts(&subject, "] ");
     text_subject(&subject, p, 250);
@@ -233,7 +240,7 @@ static void put_headers(struct buf *out, const struct mail_headers *h,
     (void)buf_puts(out, "\r\n");
     put_ids(out, h, p);
     put_list(out, h, watch);
-    if (text_priority(p) == ALERT_CRITICAL)
+    if (text_priority(p) == ALERT_CRITICAL && !p->amend)
         (void)buf_puts(out, "Importance: high\r\nX-Priority: 1\r\n");
     (void)buf_puts(out, "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n");
     if (subject.error)
@@ -294,6 +301,36 @@ static void put_html_one(struct buf *out, const struct alert *a)
     }
 }
 
+/* The later sources, one in a line; in HTML a list. */
+static void put_sources(struct buf *out, const struct alert *a, enum markup m)
+{
+    bool html = m == MARKUP_HTML;
+    struct str rest = a->sources;
+    struct alert_source s;
+
+    (void)buf_puts(out, html ? "<p>The same story has also come from:</p>\n<ul>\n"
+                             : "The same story has also come from:\n");
+    while (alert_source_next(&rest, &s)) {
+        bool web = url_is_web(s.link);
+
+        (void)buf_puts(out, html ? "<li>" : "\n\xE2\x80\xA2 "); /* bullet */
+        text_put(out, s.feed, 80, m);
+        (void)buf_puts(out, html && web ? ": <a href=\"" : ": ");
+        if (html && web) {
+            text_link(out, s.link, m);
+            (void)buf_puts(out, "\">");
+        }
+        text_put(out, s.title, 300, m);
+        (void)buf_puts(out, html ? web ? "</a></li>\n" : "</li>\n" : "\n");
+        if (!html && web) {
+            (void)buf_puts(out, "  ");
+            text_link(out, s.link, m);
+            (void)buf_putc(out, '\n');
+        }
+    }
+    (void)buf_puts(out, html ? "</ul>\n" : "\n");
+}
+
 static void put_html(struct buf *out, const struct parcel *p)
 {
     struct buf line;
@@ -306,6 +343,8 @@ static void put_html(struct buf *out, const struct parcel *p)
         text_put(out, buf_str(&line), 500, MARKUP_HTML);
         (void)buf_puts(out, "</p>\n");
     }
+    if (p->amend)
+        put_sources(out, p->alerts[0], MARKUP_HTML);
     for (size_t i = 0; i < p->n; i++)
         put_html_one(out, p->alerts[i]);
     if (p->digest && p->digest->count > (int64_t)p->n)
@@ -339,6 +378,8 @@ int mail_write(struct buf *out, const struct mail_headers *h, const struct parce
     put_headers(out, h, p);
     (void)buf_printf(out, "Content-Type: multipart/alternative; boundary=\"%s\"\r\n\r\n",
                      boundary);
+    if (p->amend)
+        put_sources(&text, p->alerts[0], MARKUP_NONE);
     text_subject(&text, p, 500);
     (void)buf_puts(&text, "\n\n");
     text_body(&text, p, 20000);

@@ -201,6 +201,17 @@ void text_link(struct buf *out, struct str link, enum markup m)
         text_put(out, link, 2000, m);
 }
 
+size_t text_sources(const struct alert *a)
+{
+    struct str rest = a->sources;
+    struct alert_source source;
+    size_t n = 0;
+
+    while (alert_source_next(&rest, &source))
+        n++;
+    return n;
+}
+
 enum alert_priority text_priority(const struct parcel *p)
 {
     enum alert_priority most = p->digest ? p->digest->priority : ALERT_LOW;

@@ -35,6 +35,9 @@ void text_subject(struct buf *out, const struct parcel *p, size_t max_chars);
 /* Append the whole in plain text: feed, snippet and link of one alert, or a list. */
 void text_body(struct buf *out, const struct parcel *p, size_t max_chars);
 
+/* How many later sources an alert has. */
+size_t text_sources(const struct alert *a);
+
 /* The highest priority in it. */
 enum alert_priority text_priority(const struct parcel *p);
 

@@ -16,14 +16,21 @@
 
 #define TIMEOUT_S 20
 #define BODY_BYTES (1UL << 20)
-#define ANSWER_BYTES 4096
+#define ANSWER_BYTES 65536
+#define SHOWN_MAX 256 /* messages that can still be changed */
 #define RETRY_MAX_S 86400
+
+struct shown { /* a message of one alert, and what the service calls it */
+    char alert[33], id[200];
+};
 
 struct webhook {
     const struct preset *preset;
     char *url, *secret_url, *secret, *token, *room;
     struct carrier *carrier;
     struct buf body, address, key, answer;
+    struct shown shown[SHOWN_MAX]; /* a ring; lost at the end of the process */
+    size_t n_shown;
 };
 
 /* ---- the config */
@@ -166,7 +173,8 @@ static int add_headers(struct webhook *w, const struct parcel *p,
 }
 
 /* Where to: the address may be a secret, and is read each time so that it can change. */
-static int set_address(struct webhook *w, const struct parcel *p, struct buf *why)
+static int set_address(struct webhook *w, const struct parcel *p, const char *id,
+                       struct buf *why)
 {
     int r = w->secret_url ? secret_read(w->secret_url, &w->key, why) : 0;
     const char *url = w->secret_url ? w->key.s : w->url;
@@ -179,7 +187,7 @@ static int set_address(struct webhook *w, const struct parcel *p, struct buf *wh
     }
     buf_clear(&w->address);
     if (w->preset->url)
-        w->preset->url(&w->address, url, w->room, p);
+        w->preset->url(&w->address, url, w->room, p, id);
     else
         (void)buf_puts(&w->address, url);
     return w->address.error;
@@ -200,6 +208,36 @@ static int64_t retry_after_ms(struct webhook *w, CURL *e)
         ms = json_object_get_int64(v);
     json_object_put(o);
     return ms < 0 ? 0 : ms < RETRY_MAX_S * 1000LL ? ms : RETRY_MAX_S * 1000LL;
+}
+
+/* ---- messages that may be changed later */
+
+static const char *id_of(const struct webhook *w, const char *alert)
+{
+    for (size_t i = 0; i < SHOWN_MAX; i++)
+        if (strcmp(w->shown[i].alert, alert) == 0)
+            return w->shown[i].id;
+    return NULL;
+}
+
+/* One alert was sent: keep what its message is called. */
+static void note_shown(struct webhook *w, const struct parcel *p)
+{
+    struct shown *s = &w->shown[w->n_shown % SHOWN_MAX];
+    struct json_object *o, *v;
+
+    if (p->digest || p->n != 1 || p->amend || w->preset->amending != AMEND_REMOTE)
+        return;
+    o = w->answer.s ? json_tokener_parse(w->answer.s) : NULL;
+    if (o && json_object_is_type(o, json_type_object) &&
+        json_object_object_get_ex(o, w->preset->id, &v) &&
+        json_object_is_type(v, json_type_string) &&
+        json_object_get_string_len(v) < (int)sizeof s->id) {
+        snprintf(s->alert, sizeof s->alert, "%s", p->alerts[0]->id);
+        snprintf(s->id, sizeof s->id, "%s", json_object_get_string(v));
+        w->n_shown++;
+    }
+    json_object_put(o);
 }
 
 static int judge(struct webhook *w, CURL *e, struct sent *out)
@@ -225,14 +263,16 @@ static int judge(struct webhook *w, CURL *e, struct sent *out)
     return -EIO;
 }
 
-static int post(struct webhook *w, const struct parcel *p, struct sent *out)
+static int post(struct webhook *w, const struct parcel *p, const char *id,
+                struct sent *out)
 {
+    const char *method = p->amend ? w->preset->amend_method : w->preset->method;
     struct curl_slist *headers = NULL;
-    int r = set_address(w, p, &out->why);
+    int r = set_address(w, p, id, &out->why);
 
     buf_clear(&w->body);
     buf_clear(&w->answer);
-    w->preset->body(&w->body, p, w->room);
+    w->preset->body(&w->body, p, w->room, id);
     if (r == 0)
         r = w->body.error;
     out->refused = r == -E2BIG;
@@ -246,7 +286,7 @@ static int post(struct webhook *w, const struct parcel *p, struct sent *out)
          curl_easy_setopt(e, CURLOPT_USERAGENT, "feedwatch/" FEEDWATCH_VERSION) ||
          curl_easy_setopt(e, CURLOPT_POSTFIELDS, w->body.s) ||
          curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE, (long)w->body.n) ||
-         (w->preset->put && curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, "PUT"))))
+         (method && curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, method))))
         r = -ENOMEM;
     if (r == 0)
         r = carrier_run(w->carrier, &out->why);
@@ -263,7 +303,12 @@ static int webhook_send(void *ctx, const struct parcel *p, struct sent *out)
 
     if (!p->digest && some.n > w->preset->batch)
         some.n = w->preset->batch;
-    int r = post(w, &some, out);
+    const char *id = p->amend ? id_of(w, text_id(p)) : NULL;
+    if (p->amend && !id && w->preset->amending != AMEND_AGAIN)
+        return 1; /* its message is not known (any more) */
+    int r = post(w, &some, id, out);
+    if (r == 0)
+        note_shown(w, &some);
     if (r < 0 && !out->why.n)
         (void)buf_puts(&out->why, strerror(-r));
     return r < 0 ? r : p->digest ? 1 : (int)some.n;
@@ -293,12 +338,19 @@ static void webhook_free(void *ctx)
     free(w);
 }
 
-static const struct sink_work work = {
-    .type = "webhook",
-    .batch = 64,
-    .send = webhook_send,
-    .interrupt = webhook_interrupt,
-    .free = webhook_free,
+/* The other one is for services that can change what they have shown. */
+static const struct sink_work work[2] = {
+    { .type = "webhook",
+      .batch = 64,
+      .send = webhook_send,
+      .interrupt = webhook_interrupt,
+      .free = webhook_free },
+    { .type = "webhook",
+      .batch = 64,
+      .amends = true,
+      .send = webhook_send,
+      .interrupt = webhook_interrupt,
+      .free = webhook_free },
 };
 
 /* False: out of memory. */
@@ -335,7 +387,7 @@ int sink_webhook_open(struct sink **out, const struct sink_options *o, struct bu
         r = carrier_new(&w->carrier, (o->timeout_s ? o->timeout_s : TIMEOUT_S) * 1000,
                         o->allow_private, o->ca_file);
     if (r == 0)
-        r = sink_worker_new(out, o->name, &work, w, pace, why);
+        r = sink_worker_new(out, o->name, &work[p->amending != AMEND_NOT], w, pace, why);
     if (r < 0)
         webhook_free(w);
     return r;

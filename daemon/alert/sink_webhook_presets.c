@@ -7,6 +7,7 @@
 #include "sink_text.h"
 #include "sink_webhook_own.h"
 #include "url.h"
+#include "utf8.h"
 
 #define PART_BYTES 65536
 
@@ -46,13 +47,15 @@ static struct str link_of(const struct parcel *p)
 
 /* ---- our own: the envelope of Standard Webhooks around a line of the log */
 
-static void json_body(struct buf *out, const struct parcel *p, const char *room)
+static void json_body(struct buf *out, const struct parcel *p, const char *room,
+                      const char *id)
 {
     const char *type = p->digest              ? "feedwatch.digest"
                        : p->alerts[0]->update ? "feedwatch.update"
                                               : "feedwatch.alert";
 
     (void)room;
+    (void)id;
     (void)buf_printf(out, "{\"type\":\"%s\"", type);
     put_time(out, "timestamp", time_of(p));
     (void)buf_puts(out, ",\"data\":");
@@ -63,16 +66,21 @@ static void json_body(struct buf *out, const struct parcel *p, const char *room)
     (void)buf_putc(out, '}');
 }
 
-/* ---- ntfy: publish as JSON, at the root of the server */
+/* ---- ntfy: publish as JSON, at the root of the server.  A server from 2.16 on says the
+ * sequence id in its answer, and shows a later message of the same id in place of the
+ * first; an older one ignores it, and must not be sent a second one. */
 
-static void ntfy_body(struct buf *out, const struct parcel *p, const char *room)
+static void ntfy_body(struct buf *out, const struct parcel *p, const char *room,
+                      const char *id)
 {
     static const int priorities[] = { 2, 3, 5 };
     struct buf text;
 
+    (void)id;
     buf_init(&text, PART_BYTES);
     (void)buf_puts(out, "{\"topic\":");
     (void)json_put_str(out, str_of(room));
+    (void)json_member_str(out, "sequence_id", str_of(text_id(p)));
     text_subject(&text, p, 200);
     put_text(out, "title", &text);
     buf_clear(&text);
@@ -95,13 +103,14 @@ static void ntfy_body(struct buf *out, const struct parcel *p, const char *room)
 
 /* The server without the path, which may name the topic. */
 static void ntfy_url(struct buf *out, const char *url, const char *room,
-                     const struct parcel *p)
+                     const struct parcel *p, const char *id)
 {
     const char *host = strstr(url, "://");
     size_t n = host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/?#") : strlen(url);
 
     (void)room;
     (void)p;
+    (void)id;
     (void)buf_put(out, url, n);
     (void)buf_putc(out, '/');
 }
@@ -147,15 +156,28 @@ static struct str title_of(const struct alert *a)
     return a->title.n ? a->title : a->link.n ? a->link : STR("(no title)");
 }
 
+/* "summit · kyivpost, bbc" */
+static void put_origin(struct buf *out, const struct alert *a, enum markup m)
+{
+    struct str sources = a->sources;
+    struct alert_source source;
+
+    text_put(out, a->watch, 80, m);
+    (void)buf_puts(out, " \xC2\xB7 "); /* middle dot */
+    text_put(out, a->feed, 80, m);
+    while (alert_source_next(&sources, &source)) {
+        (void)buf_puts(out, ", ");
+        text_put(out, source.feed, 80, m);
+    }
+}
+
 static void put_one(struct buf *out, const struct alert *a, enum markup m)
 {
     const char *line = m == MARKUP_HTML ? "<br>" : "\n";
 
     put_link(out, a->link, title_of(a), m);
     (void)buf_puts(out, line);
-    text_put(out, a->watch, 80, m);
-    (void)buf_puts(out, " \xC2\xB7 "); /* middle dot */
-    text_put(out, a->feed, 80, m);
+    put_origin(out, a, m);
     if (a->snippet.n) {
         (void)buf_puts(out, line);
         text_bold(out, a, true, 600, m);
@@ -192,11 +214,13 @@ static void put_all(struct buf *out, const struct parcel *p, enum markup m)
 
 /* ---- Slack: a plain header and a section, within 150 and 3000 characters */
 
-static void slack_body(struct buf *out, const struct parcel *p, const char *room)
+static void slack_body(struct buf *out, const struct parcel *p, const char *room,
+                       const char *id)
 {
     struct buf text;
 
     (void)room;
+    (void)id;
     buf_init(&text, PART_BYTES);
     text_subject(&text, p, 140);
     (void)buf_puts(out, "{\"text\":");
@@ -230,10 +254,12 @@ static void put_without_mentions(struct buf *out, const struct buf *text)
             (void)buf_putc(out, text->s[i]);
 }
 
-static void mattermost_body(struct buf *out, const struct parcel *p, const char *room)
+static void mattermost_body(struct buf *out, const struct parcel *p, const char *room,
+                            const char *id)
 {
     struct buf text, quiet;
 
+    (void)id;
     buf_init(&text, PART_BYTES);
     buf_init(&quiet, 5 * PART_BYTES);
     put_all(&text, p, MARKUP_MARKDOWN);
@@ -248,6 +274,16 @@ static void mattermost_body(struct buf *out, const struct parcel *p, const char 
         out->error = text.error ? text.error : quiet.error;
     buf_free(&text);
     buf_free(&quiet);
+}
+
+static void put_percent(struct buf *out, const char *s)
+{
+    for (; *s; s++)
+        if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+            (*s >= '0' && *s <= '9') || strchr("-._~", *s))
+            (void)buf_putc(out, *s);
+        else
+            (void)buf_printf(out, "%%%02X", (unsigned char)*s);
 }
 
 /* ---- Discord: an embed each, 6000 characters in all; nobody is pinged */
@@ -271,22 +307,23 @@ static void discord_embed(struct buf *out, const struct alert *a, size_t chars)
     (void)json_member_int(out, "color", colours[a->priority]);
     put_time(out, "timestamp", a->time_ms);
     buf_clear(&text);
-    text_put(&text, a->watch, 80, MARKUP_NONE);
-    (void)buf_puts(&text, " \xC2\xB7 ");
-    text_put(&text, a->feed, 80, MARKUP_NONE);
+    put_origin(&text, a, MARKUP_NONE);
+    text.n = utf8_cut(text.s, text.n, 2000); /* 2048 are allowed */
     (void)buf_puts(out, ",\"footer\":{\"text\":");
     (void)json_put_str(out, buf_str(&text));
     (void)buf_puts(out, "}}");
     buf_free(&text);
 }
 
-static void discord_body(struct buf *out, const struct parcel *p, const char *room)
+static void discord_body(struct buf *out, const struct parcel *p, const char *room,
+                         const char *id)
 {
     struct buf text;
 
     (void)room;
-    (void)buf_puts(out,
-                   "{\"username\":\"feedwatch\",\"allowed_mentions\":{\"parse\":[]}");
+    (void)buf_puts(out, "{\"allowed_mentions\":{\"parse\":[]}");
+    if (!id) /* who it is from cannot be changed */
+        (void)json_member_str(out, "username", STR("feedwatch"));
     if (p->digest) {
         buf_init(&text, 1900); /* 2000 are allowed */
         put_all(&text, p, MARKUP_MARKDOWN);
@@ -303,39 +340,67 @@ static void discord_body(struct buf *out, const struct parcel *p, const char *ro
     (void)buf_puts(out, "]}");
 }
 
+/* With ?wait=true the answer is the message, whose id it can be changed by. */
+static void discord_url(struct buf *out, const char *url, const char *room,
+                        const struct parcel *p, const char *id)
+{
+    size_t n = strcspn(url, "?#");
+    bool query = url[n] == '?';
+
+    (void)room;
+    (void)p;
+    (void)buf_put(out, url, n);
+    if (id) {
+        (void)buf_puts(out, "/messages/");
+        put_percent(out, id);
+    }
+    (void)buf_put(out, url + n, strcspn(url + n, "#"));
+    if (!id)
+        (void)buf_puts(out, query ? "&wait=true" : "?wait=true");
+}
+
 /* ---- Matrix: a message in plain text and HTML; the id makes a repetition harmless */
 
-static void matrix_body(struct buf *out, const struct parcel *p, const char *room)
+static void matrix_content(struct buf *out, const struct parcel *p, const char *before)
 {
     struct buf text;
 
-    (void)room;
     buf_init(&text, PART_BYTES);
+    (void)buf_puts(&text, before);
     text_subject(&text, p, 200);
     (void)buf_putc(&text, '\n');
     text_body(&text, p, 4000);
-    (void)buf_puts(out, "{\"msgtype\":\"m.text\"");
+    (void)buf_puts(out, "\"msgtype\":\"m.text\"");
     put_text(out, "body", &text);
     (void)json_member_str(out, "format", STR("org.matrix.custom.html"));
     buf_clear(&text);
+    (void)buf_puts(&text, before);
     put_all(&text, p, MARKUP_HTML);
     put_text(out, "formatted_body", &text);
-    (void)buf_puts(out, ",\"m.mentions\":{}}");
+    (void)buf_puts(out, ",\"m.mentions\":{}");
     buf_free(&text);
 }
 
-static void put_percent(struct buf *out, const char *s)
+/* A change is a message of its own, with the new one in it; what stands beside is for
+ * clients that know no changes. */
+static void matrix_body(struct buf *out, const struct parcel *p, const char *room,
+                        const char *id)
 {
-    for (; *s; s++)
-        if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
-            (*s >= '0' && *s <= '9') || strchr("-._~", *s))
-            (void)buf_putc(out, *s);
-        else
-            (void)buf_printf(out, "%%%02X", (unsigned char)*s);
+    (void)room;
+    (void)buf_putc(out, '{');
+    matrix_content(out, p, id ? "* " : "");
+    if (id) {
+        (void)buf_puts(out, ",\"m.new_content\":{");
+        matrix_content(out, p, "");
+        (void)buf_puts(out, "},\"m.relates_to\":{\"rel_type\":\"m.replace\"");
+        (void)json_member_str(out, "event_id", str_of(id));
+        (void)buf_putc(out, '}');
+    }
+    (void)buf_putc(out, '}');
 }
 
 static void matrix_url(struct buf *out, const char *url, const char *room,
-                       const struct parcel *p)
+                       const struct parcel *p, const char *id)
 {
     size_t n = strlen(url);
 
@@ -346,6 +411,8 @@ static void matrix_url(struct buf *out, const char *url, const char *room,
     put_percent(out, room);
     (void)buf_printf(out, "/send/m.room.message/feedwatch-%s%s", text_id(p),
                      p->digest ? "-digest" : "");
+    if (id) /* each change is a transaction of its own */
+        (void)buf_printf(out, "-%zu", text_sources(p->alerts[0]));
 }
 
 /* ---- Alertmanager: API v2 */
@@ -360,6 +427,22 @@ static void am_text(struct buf *out, const char *key, struct str s, size_t max)
     text_put(&safe, s, max, MARKUP_NONE);
     put_text(out, key, &safe);
     buf_free(&safe);
+}
+
+/* "bbc, dw": the later ones */
+static void am_sources(struct buf *out, const struct alert *a)
+{
+    struct str sources = a->sources;
+    struct alert_source source;
+    struct buf text;
+
+    buf_init(&text, PART_BYTES);
+    while (alert_source_next(&sources, &source)) {
+        (void)buf_puts(&text, text.n ? ", " : "");
+        text_put(&text, source.feed, 80, MARKUP_NONE);
+    }
+    put_text(out, "sources", &text);
+    buf_free(&text);
 }
 
 static void am_entry(struct buf *out, const struct alert *a, const struct digest *d)
@@ -387,6 +470,8 @@ static void am_entry(struct buf *out, const struct alert *a, const struct digest
         am_text(out, "description", a->snippet, 2000);
     if (a)
         am_text(out, "link", a->link, 2000);
+    if (a && a->sources.n)
+        am_sources(out, a);
     (void)buf_putc(out, '}');
     put_time(out, "startsAt", d ? d->time_ms : a->time_ms);
     if (a && url_is_web(a->link))
@@ -395,9 +480,11 @@ static void am_entry(struct buf *out, const struct alert *a, const struct digest
     buf_free(&text);
 }
 
-static void am_body(struct buf *out, const struct parcel *p, const char *room)
+static void am_body(struct buf *out, const struct parcel *p, const char *room,
+                    const char *id)
 {
     (void)room;
+    (void)id;
     (void)buf_putc(out, '[');
     if (p->digest)
         am_entry(out, NULL, p->digest);
@@ -409,13 +496,14 @@ static void am_body(struct buf *out, const struct parcel *p, const char *room)
 }
 
 static void am_url(struct buf *out, const char *url, const char *room,
-                   const struct parcel *p)
+                   const struct parcel *p, const char *id)
 {
     static const char path[] = "/api/v2/alerts";
     size_t n = strlen(url);
 
     (void)room;
     (void)p;
+    (void)id;
     while (n && url[n - 1] == '/')
         n--;
     (void)buf_put(out, url, n);
@@ -432,6 +520,8 @@ static const struct preset presets[] = {
       .batch = 1,
       .per_minute = 12,
       .burst = 60,
+      .amending = AMEND_REMOTE,
+      .id = "sequence_id",
       .body = ntfy_body,
       .url = ntfy_url },
     { .name = "slack", .batch = 10, .per_minute = 60, .burst = 3, .body = slack_body },
@@ -444,17 +534,28 @@ static const struct preset presets[] = {
       .batch = 10,
       .per_minute = 30,
       .burst = 5,
-      .body = discord_body },
+      .amending = AMEND_REMOTE,
+      .amend_method = "PATCH",
+      .id = "id",
+      .body = discord_body,
+      .url = discord_url },
     { .name = "matrix",
       .batch = 10,
       .per_minute = 60,
       .burst = 10,
       .room = true,
       .token = true,
-      .put = true,
+      .method = "PUT",
+      .amend_method = "PUT",
+      .amending = AMEND_REMOTE,
+      .id = "event_id",
       .body = matrix_body,
       .url = matrix_url },
-    { .name = "alertmanager", .batch = 64, .body = am_body, .url = am_url },
+    { .name = "alertmanager",
+      .batch = 64,
+      .amending = AMEND_AGAIN,
+      .body = am_body,
+      .url = am_url },
 };
 
 const struct preset *preset_find(const char *name)

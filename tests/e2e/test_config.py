@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Config errors: exit status 78, file and line, what to write instead; nothing is started."""
+"""Config errors (C1 to C3): exit status 78, file and line, what to write instead; nothing is started."""
 import os
+import time
 
 import bench
 from bench import Item
@@ -30,6 +31,10 @@ BAD = {
     "unknown set": (FEEDS + "[watchlist]\nsummit = @leaders\n", 4, ["leaders"]),
     "no equals sign": (FEEDS + "putin and xi\n" + WATCH, 3, ["="]),
     "key before a section": ("interval = 5m\n" + FEEDS + WATCH, 1, ["["]),
+    "bad number": ("[feedwatch]\nmax_transfers = 1e9\n" + FEEDS + WATCH, 2, ["1e9", "10000"]),
+    "nul": ("[feeds]\nnews = http://127.0.0.1/a\0b\n" + WATCH, 2, ["0x00"]),
+    "long line that holds a key": ("[feeds]\nnews = http://127.0.0.1/" + "x" * 185
+                                   + "&exec = /bin/sh\n" + WATCH, 2, ["http"]),
     "watch for an unknown feed": (FEEDS + "[watch:a]\nmatch = Putin\nfeeds = nwes\n", 5, ["nwes"]),
 }
 
@@ -60,13 +65,59 @@ class Config(bench.Test):
         self.assertEqual(self.origin.connections, 0, "nothing is polled")
         self.assertFalse(os.path.exists(env["XDG_STATE_HOME"]), "no state is made")
 
-    def test_all_errors_at_once(self):
+    def test_c1_what_editors_and_forms_leave_behind(self):
+        """BOM, CR LF, a long name, a long line, no line end: read as they are meant."""
+        name, path = "n" * 60, "x" * 300
+        text = (f"\ufeff[feed:{name}]\r\nurl = http://127.0.0.1/{path}\r\n"
+                f"[feed:{name[:49]}]\r\nurl = http://127.0.0.1/b\r\n"
+                f"[watch:w]\r\nmatch = Putin\r\nfeeds = {name}")
+        self.write("")
+        with open(self.d.config, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        status, out, err = self.d.command("check", "-c", self.d.config)
+        self.assertEqual((status, err), (0, ""), out)
+        self.assertIn("2 feeds, 1 watch, 0 warnings", out)
+        _, out, _ = self.d.command("export", "-c", self.d.config)
+        self.assertIn(f"http://127.0.0.1/{path}", out)
+
+    def test_c1_no_file_at_all_and_an_empty_one(self):
+        self.write("")
+        status, out, err = self.d.command("check", "-c", self.d.config)
+        self.assertEqual(status, 78)
+        self.assertIn("there are no feeds", out + err)
+        status, out, err = self.d.command("check", "-c", self.folder)
+        self.assertEqual(status, 78)
+        self.assertIn("is a directory", out + err)
+
+    def test_c2_a_hostile_pattern_is_refused_at_once(self):
+        for pattern in ("((a{1,255}){1,255}){1,20}", "(a" * 5000, ""):
+            self.write(FEEDS + f"[watchlist]\nsummit = /{pattern}/\n")
+            began = time.monotonic()
+            status, out, err = self.d.command("check", "-c", self.d.config)
+            self.assertEqual(status, 78, out + err)
+            self.assertLess(time.monotonic() - began, 2 * bench.SLOW)
+            self.assertIn("feedwatch.ini:4:", out + err)
+
+    def test_c3_a_slow_subject_delays_nothing(self):
+        slow = self.origin.feed("/news", items=[Item("old")])
+        canary = self.origin.feed("/canary", items=[Item("old")])
+        daemon = self.daemon(FEEDS + "canary = {/canary}\n[watchlist]\nslow = /(a|b|ab)*c/\n"
+                             "nested = /(a+)+$/\nsummit = Putin\n").start()
+        self.learnt(slow, canary)
+        slow.publish(*[Item("ab" * 30000 + str(n), guid=str(n)) for n in range(5)])
+        at = canary.publish(Item("Putin"))
+        bench.wait(daemon.alerts, 10, "the canary's alert")
+        self.assertEqual(daemon.titles(), ["Putin"])
+        self.assertLess(time.monotonic() - at, 3 * bench.SLOW)
+        daemon.stop()
+
+    def test_c1_all_errors_at_once(self):
         self.write("[feedwatch]\nintervall = 5m\n" + FEEDS + "[watchlist]\nsummit = (Putin\n")
         _, out, err = self.d.command("check", "-c", self.d.config)
         self.assertIn("feedwatch.ini:2:", out + err)
         self.assertIn("feedwatch.ini:6:", out + err)
 
-    def test_no_file(self):
+    def test_c1_no_file(self):
         self.d = self.daemon("")
         os.unlink(self.d.config)
         status, _, err = self.d.command("run", "-c", self.d.config)
@@ -114,7 +165,7 @@ class Config(bench.Test):
 
 
 def add(name, case):
-    setattr(Config, "test_" + name.replace(" ", "_"), lambda self: self.refused(*case))
+    setattr(Config, "test_c1_" + name.replace(" ", "_"), lambda self: self.refused(*case))
 
 
 for key, value in BAD.items():

@@ -60,7 +60,7 @@ class Desktop(bench.Test):
         self.assertEqual(len(notifications(calls)), 1)
         daemon.stop()
 
-    def test_markup_does_not_reach_the_screen(self):
+    def test_t4_markup_does_not_reach_the_screen(self):
         self.show()
         calls = os.path.join(self.folder, "calls")
         self.bus.record(calls)

@@ -127,9 +127,11 @@ class Record(bench.Test):
         for path in glob.glob(os.path.join(d.state, "feedwatch.db*")):
             os.rename(path, path + ".away")
         os.unlink(d.log)  # numbers begin at 1 again
+        before = len(self.feed.requests(status=200))
         d.start()
-        self.origin.wait(lambda: len(self.feed.requests(status=200)) >= 2, 10, "a new contact")
-        self.polled_again(self.feed)
+        self.origin.wait(lambda: len(self.feed.requests(status=200)) > before, 10,
+                         "a new contact")
+        wait(lambda: "feed_learned" in d.stderr(), 10, "the end of it")
         self.publish(d, "Putin meets Xi")
         wait(lambda: len(seen()) == 3, 5, "the first one of the new store")
         self.assertEqual(seen()[2], "Putin meets Xi")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The alert log whatever a feed says: one alert is one line, in each format (T1-T3, T5-T7)."""
+"""The alert log whatever a feed says: one alert is one line, in each format (T1, T2, T3, T5, T6, T7)."""
 import json
 import os
 import re
@@ -27,7 +27,7 @@ class Log(bench.Test):
         self.assertTrue(data.endswith(b"\n"))
         return data.decode("utf-8", errors="strict")[:-1].split("\n")
 
-    def test_each_alert_is_one_safe_line_in_each_format(self):
+    def test_t1_t2_t3_t5_t6_t7_each_alert_is_one_safe_line(self):
         feed = self.origin.feed("/news", title="News\u202e\n%s", items=[Item("old")])
         daemon = self.daemon("[feeds]\nnews = {/news}\n[watchlist]\nsummit = Putin AND Xi\n"
                              "[sink:t]\ntype = log\npath = t.log\n"

@@ -5,8 +5,11 @@ import base64
 import email
 import email.policy
 import email.utils
+import json
+import mailbox
 import os
 import re
+import socket
 import socketserver
 import ssl
 import subprocess
@@ -231,6 +234,80 @@ class Mail(bench.Test):
             self.assertRegex(message["References"], r"^<story\.[0-9a-f]{32}@example.org>$")
             self.assertEqual(message["References"], message["In-Reply-To"])
         self.assertNotEqual(a["References"], b["References"])
+        self.d.stop()
+
+    def test_later_sources_answer_in_the_thread(self):
+        self.serve()
+        others = [self.origin.feed(f"/{n}", title=n, items=[Item("old")]) for n in "abcd"]
+        daemon = self.daemon(
+            "[feeds]\nnews = {/news}\n" + "".join(f"{n} = {{/{n}}}\n" for n in "abcd")
+            + "[watchlist]\nsummit = Putin AND Xi\n[sink:post]\ntype = mail\ntls = no\n"
+            f"server = smtp://{self.server.address}\nfrom = w@example.org\nto = a@b.c\n").start()
+        self.learnt(self.feed, *others)
+
+        def sources():
+            _, out, _ = daemon.command("alerts", "--json", "-c", daemon.config)
+            return json.loads(out.splitlines()[0]).get("sources", []) if out else []
+        for n, feed in enumerate([self.feed, *others]):
+            feed.publish(Item("Putin and Xi agree on a second summit in Geneva next month",
+                              link=f"http://127.0.0.1/{n}", summary="Putin & Xi."))
+            wait(lambda n=n: len(sources()) == n and daemon.alerts(), 10, f"source {n}")
+            if n in (0, 1, 2, 4):
+                self.mails({0: 1, 1: 2, 2: 3, 4: 4}[n])
+        first, *answers = [email.message_from_bytes(m[2], policy=email.policy.default)
+                           for m in self.mails(4)]
+        for mail in self.server.mails:
+            self.assertEqual(faults(mail[2]), [])
+        for answer in answers:
+            self.assertEqual(answer["Subject"], "Re: " + first["Subject"])
+            self.assertEqual(answer["In-Reply-To"], first["Message-ID"])
+            self.assertEqual(answer["References"].split(),
+                             [first["References"], first["Message-ID"]])
+        self.assertEqual(len({m["Message-ID"] for m in (first, *answers)}), 4)
+        plain, html = answers[2].iter_parts()
+        for n, link in zip("abcd", range(1, 5)):
+            self.assertIn(f"\u2022 {n}: Putin and Xi agree", plain.get_content())
+            self.assertIn(f'<a href="http://127.0.0.1/{link}">', html.get_content())
+        daemon.stop()
+        self.assertEqual(len(self.server.mails), 4)
+
+    def test_a_real_server(self):
+        """aiosmtpd keeps to RFC 5321 and 8314; a Maildir gets what it takes."""
+        probe = subprocess.run(["/usr/bin/python3", "-c", "import aiosmtpd"], check=False,
+                               capture_output=True)
+        if probe.returncode:
+            self.skipTest("no python3-aiosmtpd")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        _, cert = self.tls()
+        box = os.path.join(self.folder, "Maildir")
+        process = subprocess.Popen(
+            ["/usr/bin/python3", "-m", "aiosmtpd", "-n", "-l", f"127.0.0.1:{port}",
+             "--tlscert", cert, "--tlskey", cert.replace("cert", "key"),
+             "-c", "aiosmtpd.handlers.Mailbox", box], stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+
+        def up():
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                return True
+            except OSError:
+                return False
+        wait(up, 20, "the server", step=0.1)
+        self.with_sink(f"ca_file = {cert}", server=f"smtp://127.0.0.1:{port}")
+        title = LONG + "\n.\nBcc: x@y.z"
+        self.feed.publish(Item(title, summary="Putin Xi\n.\n..\nend " * 40, link="http://127.0.0.1/1"))
+        wait(lambda: os.path.isdir(box + "/new") and os.listdir(box + "/new"), 15, "the mail")
+        mails = list(mailbox.Maildir(box, factory=None))
+        self.assertEqual(len(mails), 1)
+        message = email.message_from_bytes(mails[0].as_bytes(), policy=email.policy.default)
+        self.assertTrue(message["Subject"].startswith("[summit] Putin and Xi \u4e60"))
+        self.assertEqual(message["X-RcptTo"], "ann@example.org, bob@example.net")
+        self.assertIsNone(message["Bcc"])
+        self.assertIn("Putin Xi . .. end", message.get_body(("plain",)).get_content()
+                      .replace("\n", " "))
         self.d.stop()
 
     def test_starttls_and_login(self):

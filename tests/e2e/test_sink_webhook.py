@@ -8,9 +8,13 @@ import http.server
 import json
 import os
 import re
+import shutil
+import socket
+import subprocess
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 import bench
 from bench import Item, wait
@@ -43,7 +47,7 @@ class Server(http.server.ThreadingHTTPServer):
                 handler.send_header("Content-Length", str(len(text)))
                 handler.end_headers()
                 handler.wfile.write(text)
-            do_POST = do_PUT = do_GET = answer
+            do_POST = do_PUT = do_PATCH = do_GET = answer
 
             def log_message(handler, *_):
                 pass
@@ -148,7 +152,8 @@ class Webhook(bench.Test):
         self.assertEqual(headers["Authorization"], "Bearer tk_1")
         self.assertLessEqual(set(data), {
             "topic", "message", "title", "tags", "priority", "actions", "click", "attach",
-            "markdown", "icon", "filename", "delay", "email", "call"})
+            "markdown", "icon", "filename", "delay", "email", "call", "sequence_id"})
+        self.assertEqual(data["sequence_id"], self.d.alerts()[0]["id"])
         self.assertEqual(data["topic"], "my_topic")
         self.assertRegex(data["topic"], r"^[-_A-Za-z0-9]{1,64}$")
         self.assertEqual(data["title"], TITLE)
@@ -234,6 +239,131 @@ class Webhook(bench.Test):
         self.assertEqual(alert["annotations"]["summary"], TITLE)
         self.assertRegex(alert["startsAt"], RFC3339)
         self.assertEqual(alert["generatorURL"], "http://127.0.0.1/1?a=1&b=2")
+
+    # ---- a story that other feeds bring, too
+
+    STORY = "Putin and Xi agree on a second summit in Geneva next month"
+
+    def story(self, keys, answer):
+        """The alert and what came after it when a second and a third feed had the story."""
+        self.server.answers = [(200, {}, answer)]
+        others = [self.origin.feed(f"/{name}", title=name, items=[Item("old")])
+                  for name in ("bbc", "dw")]
+        self.d = self.daemon("[feeds]\nnews = {/news}\nbbc = {/bbc}\ndw = {/dw}\n"
+                             "[watchlist]\nsummit = Putin AND Xi\n"
+                             f"[sink:hook]\ntype = webhook\nallow_private = yes\n{keys}\n",
+                             folder=f"daemon{len(self.daemons)}").start()
+        self.learnt(self.feed, *others)
+        for n, feed in enumerate([self.feed, *others]):
+            feed.publish(Item(self.STORY, link=f"http://127.0.0.1/{n}", summary="Putin Xi"))
+            wait(lambda n=n: self.d.alerts() and n == len(self.sources()), 10, f"source {n}")
+        return [(m, p, json.loads(b)) for m, p, _, b, _ in self.server.got]
+
+    def sources(self):
+        _, out, _ = self.d.command("alerts", "--json", "-c", self.d.config)
+        return json.loads(out.splitlines()[0]).get("sources", [])
+
+    def later(self, n):
+        wait(lambda: len(self.server.got) >= n, 10, f"{n} requests")
+        self.d.stop()
+        return [(m, p, json.loads(b)) for m, p, _, b, _ in self.server.got]
+
+    def test_story_alertmanager(self):
+        self.story(f"preset = alertmanager\nurl = {self.server.url}", b"")
+        (_, _, [first]), (_, _, [second]), (_, _, [third]) = self.later(3)
+        self.assertEqual(first["labels"], third["labels"])
+        self.assertNotIn("sources", first["annotations"])
+        self.assertEqual((second["annotations"]["sources"], third["annotations"]["sources"]),
+                         ("bbc", "bbc, dw"))
+
+    def test_story_ntfy(self):
+        self.story(f"preset = ntfy\nurl = {self.server.url}/t",
+                   b'{"id":"x","sequence_id":"y"}')
+        first, second, third = [data for _, _, data in self.later(3)]
+        self.assertEqual(len({d["sequence_id"] for d in (first, second, third)}), 1)
+        self.assertIn("summit \u00b7 news, bbc, dw\n", third["message"])
+
+    def test_story_ntfy_before_2_16(self):
+        self.story(f"preset = ntfy\nurl = {self.server.url}/t", b'{"id":"x"}')
+        self.assertEqual(len(self.later(1)), 1)
+
+    def test_story_discord(self):
+        self.story(f"preset = discord\nurl = {self.server.url}/api/webhooks/1/t?thread_id=7",
+                   b'{"id":"1234","content":""}')
+        first, second, third = self.later(3)
+        self.assertEqual(first[:2], ("POST", "/api/webhooks/1/t?thread_id=7&wait=true"))
+        for method, path, data in (second, third):
+            self.assertEqual((method, path),
+                             ("PATCH", "/api/webhooks/1/t/messages/1234?thread_id=7"))
+            self.assertLessEqual(set(data), {"embeds", "allowed_mentions"})
+        self.assertEqual(third[2]["embeds"][0]["footer"]["text"], "summit \u00b7 news, bbc, dw")
+
+    def test_story_matrix(self):
+        self.story(f"preset = matrix\nurl = {self.server.url}\nroom = !a:b\n"
+                   f"token = file:{self.secret('t')}", b'{"event_id":"$ev"}')
+        first, second, third = self.later(3)
+        self.assertEqual({m for m, _, _ in (first, second, third)}, {"PUT"})
+        self.assertEqual(len({p for _, p, _ in (first, second, third)}), 3, "transactions")
+        self.assertNotIn("m.relates_to", first[2])
+        for _, _, data in (second, third):
+            self.assertEqual(data["m.relates_to"], {"rel_type": "m.replace", "event_id": "$ev"})
+            self.assertEqual(data["m.new_content"]["msgtype"], "m.text")
+            self.assertEqual("* " + data["m.new_content"]["body"], data["body"])
+        self.assertIn("summit \u00b7 news, bbc, dw<br>",
+                      third[2]["m.new_content"]["formatted_body"])
+
+    def once(self, preset):
+        self.story(f"preset = {preset}\nurl = {self.server.url}", b"ok")
+        self.assertEqual(len(self.later(1)), 1)
+
+    def test_story_json_changes_nothing(self):
+        self.once("json")
+
+    def test_story_slack_changes_nothing(self):
+        self.once("slack")
+
+    def test_story_mattermost_changes_nothing(self):
+        self.once("mattermost")
+
+    def test_a_real_alertmanager(self):
+        program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+        if not program:
+            self.skipTest("no prometheus-alertmanager")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        with open(os.path.join(self.folder, "am.yml"), "w", encoding="utf-8") as file:
+            file.write("route:\n  receiver: none\nreceivers:\n- name: none\n")
+        with open(os.path.join(self.folder, "am.log"), "wb") as log:
+            process = subprocess.Popen(
+                [program, f"--config.file={file.name}", f"--storage.path={self.folder}/am",
+                 f"--web.listen-address={url[7:]}", "--cluster.listen-address="],
+                stdout=log, stderr=log)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+
+        def ask(path):
+            try:
+                with urllib.request.urlopen(url + path) as answer:
+                    return json.load(answer)
+            except OSError:
+                return None
+        wait(lambda: ask("/api/v2/status"), 20, "Alertmanager", step=0.1)
+        self.story(f"preset = alertmanager\nurl = {url}", b"")
+        found = wait(lambda: [a for a in ask("/api/v2/alerts") or []
+                              if a["annotations"].get("sources") == "bbc, dw"], 15,
+                     "the alert in Alertmanager", step=0.1)
+        self.assertEqual(len(ask("/api/v2/alerts")), 1)
+        alert, ours = found[0], self.d.alerts()[0]
+        self.assertEqual(alert["labels"], {
+            "alertname": "FeedwatchMatch", "severity": "warning", "watch": "summit",
+            "feed": "news", "id": ours["id"]})
+        self.assertEqual(alert["annotations"]["summary"], self.STORY)
+        self.assertEqual(alert["startsAt"], ours["time"])
+        self.assertEqual(alert["generatorURL"], "http://127.0.0.1/0")
+        self.assertEqual(alert["status"]["state"], "active")
+        self.assertNotIn("sink_failed", self.d.stderr())
+        self.d.stop()
 
     def test_t3_no_unsafe_character_reaches_any_service(self):
         title = "Putin\u202e Xi\u009b31m\u200b\n\u2066x \ufeff"
