@@ -90,7 +90,8 @@ struct seen_stats {
 };
 void seen_window_stats(const struct seen_window *w, struct seen_stats *out);
 
-/* Append the packed form: 38 bytes an item.  May be called in the middle of a document;
+/* Append the packed form: 26 bytes an item, 12 more for one that the latest document
+ * listed.  May be called in the middle of a document;
  * items still in doubt are left out, so that they are judged again after a crash.  0 or
  * -errno. */
 int seen_window_pack(const struct seen_window *w, struct buf *out);

@@ -6,10 +6,11 @@
 
 #define VERSION 2
 #define HEAD_BYTES 14
-#define ENTRY_BYTES 38
-#define ENTRY_BYTES_1 26 /* in version 1 */
+#define ENTRY_BYTES 26
+#define PRINT_BYTES 12 /* more for an entry with E_PRINT */
 #define F_CHURN 1
-#define E_STORED 0xFF
+#define E_STORED 0x0F
+#define E_PRINT 0x10 /* bytes and time follow; only in the packed form */
 
 /* --- indexes --- */
 
@@ -212,7 +213,10 @@ void window_bound(struct seen_window *w)
 /* --- packed form ---
  * head:  "FW", version, flags, day of the last document (2), entries (4), checksum of the
  *        rest (4); entry: key (8), link (6), title (4), lead (3), date (2), day (2),
- *        flags (1); from version 2 on bytes (8), time (4).  Numbers are big-endian. */
+ *        flags (1); with E_PRINT (from version 2 on) bytes (8), time (4).  Numbers are
+ *        big-endian.
+ * Only what the latest document listed is likely to come again byte by byte: the others,
+ * which are the most, go without these 12 bytes. */
 
 static void put_number(unsigned char **at, uint64_t v, int bytes)
 {
@@ -239,8 +243,7 @@ static bool is_stored(const struct entry *e)
     return !(e->flags & (E_DEAD | E_DOUBT));
 }
 
-static void pack_entry(unsigned char **at, const struct seen_window *w,
-                       const struct entry *e)
+static unsigned stored_flags(const struct seen_window *w, const struct entry *e)
 {
     unsigned flags = e->flags & E_STORED;
 
@@ -248,6 +251,16 @@ static void pack_entry(unsigned char **at, const struct seen_window *w,
         flags &= ~(unsigned)E_PREVIOUS;
     if (e->flags & E_LISTED)
         flags |= E_PREVIOUS;
+    return flags & E_PREVIOUS && e->bytes ? flags | E_PRINT : flags;
+}
+
+static size_t packed_bytes(unsigned flags)
+{
+    return flags & E_PRINT ? ENTRY_BYTES + PRINT_BYTES : ENTRY_BYTES;
+}
+
+static void pack_entry(unsigned char **at, const struct entry *e, unsigned flags)
+{
     put_number(at, e->key, 8);
     put_number(at, e->link, 6);
     put_number(at, e->text >> 32, 4);
@@ -255,17 +268,23 @@ static void pack_entry(unsigned char **at, const struct seen_window *w,
     put_number(at, e->date, 2);
     put_number(at, pack_day(e->day), 2);
     put_number(at, flags, 1);
-    put_number(at, e->bytes, 8);
-    put_number(at, e->time, 4);
+    if (flags & E_PRINT) {
+        put_number(at, e->bytes, 8);
+        put_number(at, e->time, 4);
+    }
 }
 
 int seen_window_pack(const struct seen_window *w, struct buf *out)
 {
+    size_t bytes = HEAD_BYTES;
     uint32_t n = 0;
 
-    for (uint32_t i = 0; i < w->n; i++)
-        n += is_stored(&w->entry[i]);
-    size_t bytes = HEAD_BYTES + (size_t)n * ENTRY_BYTES;
+    for (uint32_t i = 0; i < w->n; i++) {
+        if (!is_stored(&w->entry[i]))
+            continue;
+        n++;
+        bytes += packed_bytes(stored_flags(w, &w->entry[i]));
+    }
     int r = buf_reserve(out, bytes);
     if (r < 0)
         return r;
@@ -280,31 +299,40 @@ int seen_window_pack(const struct seen_window *w, struct buf *out)
     at += 4;
     for (uint32_t i = 0; i < w->n; i++)
         if (is_stored(&w->entry[i]))
-            pack_entry(&at, w, &w->entry[i]);
+            pack_entry(&at, &w->entry[i], stored_flags(w, &w->entry[i]));
     put_number(&sum, XXH3_64bits(head + HEAD_BYTES, bytes - HEAD_BYTES) & UINT32_MAX, 4);
     out->n += bytes;
     out->s[out->n] = '\0';
     return 0;
 }
 
-static void unpack_entry(struct seen_window *w, const unsigned char **at, int version)
+/* -EBADMSG: it is cut. */
+static int unpack_entry(struct seen_window *w, const unsigned char **at,
+                        const unsigned char *end)
 {
-    struct entry *e = &w->entry[w->n++];
+    struct entry *e = &w->entry[w->n];
 
+    if (end - *at < ENTRY_BYTES)
+        return -EBADMSG;
+    unsigned flags = (*at)[ENTRY_BYTES - 1];
+    if ((size_t)(end - *at) < packed_bytes(flags))
+        return -EBADMSG;
     *e = (struct entry){ .key = get_number(at, 8) };
     e->link = get_number(at, 6);
     e->text = get_number(at, 4) << 32;
     e->text |= get_number(at, 3);
     e->date = (uint16_t)get_number(at, 2);
     e->day = (int32_t)get_number(at, 2);
-    e->flags = (uint16_t)get_number(at, 1);
-    if (version > 1) {
+    e->flags = (uint16_t)(get_number(at, 1) & E_STORED);
+    if (flags & E_PRINT) {
         e->bytes = get_number(at, 8);
         e->time = (uint32_t)get_number(at, 4);
     }
+    w->n++;
     w->previous += (e->flags & E_PREVIOUS) != 0;
     for (enum evidence by = BY_KEY; by < INDEXES; by++)
         link_in(w, w->n - 1, by);
+    return 0;
 }
 
 /* The number of entries, or -EBADMSG. */
@@ -314,11 +342,10 @@ static int64_t check_head(struct seen_window *w, const unsigned char *at, size_t
 
     if (n < HEAD_BYTES || at[0] != 'F' || at[1] != 'W' || at[2] < 1 || at[2] > VERSION)
         return -EBADMSG;
-    size_t each = at[2] == 1 ? ENTRY_BYTES_1 : ENTRY_BYTES;
     w->churn = get_number(&p, 1) & F_CHURN;
     w->last_day = (int32_t)get_number(&p, 2);
     uint64_t entries = get_number(&p, 4), sum = get_number(&p, 4);
-    if (entries > 2 * SEEN_ENTRIES_MAX || n != HEAD_BYTES + entries * each)
+    if (entries > 2 * SEEN_ENTRIES_MAX || (n - HEAD_BYTES) / ENTRY_BYTES < entries)
         return -EBADMSG;
     if ((XXH3_64bits(p, n - HEAD_BYTES) & UINT32_MAX) != sum)
         return -EBADMSG;
@@ -327,19 +354,17 @@ static int64_t check_head(struct seen_window *w, const unsigned char *at, size_t
 
 static int unpack(struct seen_window *w, const unsigned char *at, size_t n)
 {
+    const unsigned char *end = n ? at + n : at;
     int64_t entries = n ? check_head(w, at, n) : 0;
 
     if (entries < 0)
         return (int)entries;
     int r = reserve(w, (uint32_t)entries + 64);
-    if (r < 0)
-        return r;
-    int version = entries ? at[2] : 0;
-    if (entries)
+    if (n)
         at += HEAD_BYTES;
-    for (int64_t i = 0; i < entries; i++)
-        unpack_entry(w, &at, version);
-    return 0;
+    for (int64_t i = 0; r == 0 && i < entries; i++)
+        r = unpack_entry(w, &at, end);
+    return r < 0 ? r : at == end ? 0 : -EBADMSG;
 }
 
 int seen_window_new(struct seen_window **out, const void *packed, size_t n)

@@ -181,6 +181,20 @@ static void bench_alerts(size_t batch, size_t rounds)
     free(a), free(key), free(t), free(feed);
 }
 
+static void next_document(struct seen_window **w)
+{
+    struct buf packed;
+
+    buf_init(&packed, 64 << 20);
+    seen_window_prune(*w, 20000, 90);
+    must(seen_window_pack(*w, &packed), "pack");
+    seen_window_free(*w);
+    must(seen_window_new(w, packed.s, packed.n), "window");
+    buf_free(&packed);
+}
+
+#define LISTED 50 /* items of a document; the others of a window are older */
+
 /* A window of `n` made-up items. */
 static void make_window(struct buf *out, size_t n, uint64_t salt)
 {
@@ -194,7 +208,11 @@ static void make_window(struct buf *out, size_t n, uint64_t salt)
         };
         enum seen_verdict v;
 
+        if (i + LISTED == n)
+            next_document(&w);
         must(seen_judge(w, &p, 20000, &v), "judge");
+        if (i + LISTED >= n)
+            seen_remember_bytes(w, &p, h | 1, 1700000000);
     }
     buf_clear(out);
     must(seen_window_pack(w, out), "pack");

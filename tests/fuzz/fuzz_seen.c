@@ -8,20 +8,26 @@
 #include "seen.h"
 
 #define HEAD_BYTES 14
-static const size_t entry_bytes[] = { 26, 38 }; /* by version */
 
-/* Make the head fit the entries behind it. */
-static void mend_head(unsigned char *at, size_t n, unsigned version)
+/* Make the head fit the whole entries behind it, and return where they end. */
+static size_t mend_head(unsigned char *at, size_t n)
 {
-    size_t each = entry_bytes[version - 1], entries = (n - HEAD_BYTES) / each;
-    uint32_t sum = (uint32_t)XXH3_64bits(at + HEAD_BYTES, entries * each);
+    size_t entries = 0, end = HEAD_BYTES;
+
+    for (size_t each; n - end >= 26; end += each, entries++) {
+        each = at[end + 25] & 0x10 ? 38 : 26; /* with bytes and time */
+        if (n - end < each)
+            break;
+    }
+    uint32_t sum = (uint32_t)XXH3_64bits(at + HEAD_BYTES, end - HEAD_BYTES);
 
     memcpy(at, "FW", 2);
-    at[2] = (unsigned char)version;
+    at[2] = (at[2] & 1) + 1;
     for (int i = 0; i < 4; i++) {
         at[6 + i] = (unsigned char)(entries >> (24 - 8 * i));
         at[10 + i] = (unsigned char)(sum >> (24 - 8 * i));
     }
+    return end;
 }
 
 /* A print of few different values, so that evidence of each kind is found. */
@@ -95,12 +101,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!window)
         return 0;
     memcpy(window, data + 2, n);
-    if ((choice & 1) && n >= HEAD_BYTES) {
-        unsigned version = n > 2 && window[2] & 1 ? 1 : 2;
-        size_t each = entry_bytes[version - 1];
-        n = HEAD_BYTES + (n - HEAD_BYTES) / each * each;
-        mend_head(window, n, version);
-    }
+    if ((choice & 1) && n >= HEAD_BYTES)
+        n = mend_head(window, n);
     if (seen_window_new(&w, window, n) == 0) {
         if (choice & 2)
             seen_window_hold(w);
