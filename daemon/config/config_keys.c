@@ -439,6 +439,18 @@ static void set_access(struct setting_job *j)
     *(struct entry *)j->to = (struct entry){ str_of(kept), j->at };
 }
 
+/* "HOST:PORT", perhaps with a slash: proxies have no port that goes without saying. */
+static bool has_port(const char *s, size_t n)
+{
+    size_t digits = 0;
+
+    n -= n > 0 && s[n - 1] == '/';
+    while (digits < n && s[n - 1 - digits] >= '0' && s[n - 1 - digits] <= '9')
+        digits++;
+    return digits > 0 && digits <= 5 && n > digits + 1 && s[n - 1 - digits] == ':' &&
+           !memchr(s, '/', n);
+}
+
 static void set_proxy(struct setting_job *j)
 {
     static const char *const schemes[] = { "http://", "https://", "socks5h://" };
@@ -446,8 +458,9 @@ static void set_proxy(struct setting_job *j)
     bool known = str_eq(t, STR("none"));
 
     for (size_t i = 0; i < 3 && !known; i++)
-        known =
-            t.n > strlen(schemes[i]) && memcmp(t.s, schemes[i], strlen(schemes[i])) == 0;
+        known = t.n > strlen(schemes[i]) &&
+                memcmp(t.s, schemes[i], strlen(schemes[i])) == 0 &&
+                has_port(t.s + strlen(schemes[i]), t.n - strlen(schemes[i]));
     for (size_t i = 0; i < t.n; i++)
         known = known && t.s[i] > ' ' && t.s[i] <= '~' && t.s[i] != '@';
     if (known)

@@ -182,8 +182,8 @@ int hosts_of_url(struct hosts *hs, char **url, struct host **out, uint16_t *port
     char *name = NULL, *number = NULL;
     bool ascii = is_ascii(*url);
     int r = -EINVAL;
-    CURLUcode rc =
-        curl_url_set(hs->url, CURLUPART_URL, *url, ascii ? 0 : CURLU_URLENCODE);
+    unsigned flags = CURLU_NON_SUPPORT_SCHEME | (ascii ? 0 : CURLU_URLENCODE);
+    CURLUcode rc = curl_url_set(hs->url, CURLUPART_URL, *url, flags);
 
     if (rc == CURLUE_OK && !ascii)
         rc = to_ascii(hs->url, url);

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Beside the contract with publishers: what a feed may be given, and where that never goes."""
 import os
+import socket
+import threading
 
 import bench
 from bench import Item, wait
 import origin
 import polite
-from polite import items, rss
+from polite import HOUR, items, rss
 
 
 class Access(polite.Test):
@@ -124,6 +126,140 @@ class Access(polite.Test):
         with open(daemon.config, "w", encoding="utf-8") as file:
             file.write(text.replace(a, b))
         daemon.reload()
+
+
+class Socks:
+    """A socks5 proxy that leads every name to one origin; remembers what was asked for."""
+
+    def __init__(self, to):
+        self.to, self.asked = to, []
+        self.listen = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listen.getsockname()[1]
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while True:
+            try:
+                sock = self.listen.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self._one, args=(sock,), daemon=True).start()
+
+    def _one(self, sock):
+        with sock, sock.makefile("rb") as file:
+            sock.sendall(b"\x05\x00" if file.read(file.read(2)[1]) else b"")
+            kind = file.read(4)[3]
+            address = file.read(file.read(1)[0]) if kind == 3 else file.read(4)
+            self.asked.append((kind, address.decode("latin-1")))
+            file.read(2)
+            with socket.create_connection((self.to.host, self.to.port)) as far:
+                sock.sendall(b"\x05\x00\x00\x01" + bytes(6))
+                threading.Thread(target=self._pass, args=(far, sock), daemon=True).start()
+                self._pass(sock, far)
+
+    @staticmethod
+    def _pass(a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listen.shutdown(socket.SHUT_RDWR)
+        self.listen.close()
+
+
+class Options(polite.Test):
+    """What a feed can be told, and its group."""
+
+    def test_the_charset_that_the_user_knows_better(self):
+        document = rss(Item("old"), Item("x")).replace(b"utf-8", b"iso-8859-1")
+        self.origin.feed("/news", document=document)
+        daemon = self.daemon("[feedwatch]\nfirst_run_max_age = 1h\n[feed:news]\nurl = {/news}\n"
+                             "charset = koi8-r\n[watchlist]\nsummit = \u043f\u0443\u0442\u0438\u043d\n")
+        title = "\u041f\u0443\u0442\u0438\u043d \u0438 \u0421\u0438"  # "Putin and Xi"
+        self.origin.answer("/news", origin.status(
+            200, [("Content-Type", "application/rss+xml; charset=windows-1252")],
+            document.replace(b">x<", b">" + title.encode("koi8-r") + b"<")))
+        self.assertEqual(daemon.once(), 0)
+        self.assertEqual(daemon.titles(), [title])
+
+    def test_a_group_speaks_for_its_feeds_unless_they_do(self):
+        feeds = [self.origin.feed(f"/{n}", items=items(1)) for n in "abc"]
+        daemon = self.daemon(
+            "[feedwatch]\nuser_agent = everybody/1\n[group:G]\nuser_agent = group/1\n"
+            "header = X-Key: of the group\ninterval = 1h\n"
+            "[feed:a]\nurl = {/a}\ngroup = G\n"
+            "[feed:b]\nurl = {/b}\ngroup = G\nuser_agent = feed/1\ninterval = 2h\n"
+            f"[feed:c]\nurl = {{/c}}\n{self.WATCH}")
+        self.assertEqual(daemon.once(), 0)
+        sent = [(r.header("User-Agent"), r.header("X-Key")) for f in feeds for r in f.requests()]
+        self.assertEqual(sent, [("group/1", "of the group"), ("feed/1", "of the group"),
+                                ("everybody/1", None)])
+        for name, seconds in (("a", HOUR), ("b", 2 * HOUR), ("c", 1)):
+            got, why = self.until_next(daemon, name)
+            self.assertLess(abs(got - seconds), seconds * 0.11 + 1)
+            self.assertIn("interval", why)
+
+    def test_limits_of_one_feed(self):
+        body = rss(*items(200))
+        for name in "ab":
+            self.origin.answer(f"/{name}", origin.status(200, [], body))
+        self.origin.answer("/c", origin.drip(body, 100, 0.1))
+        daemon = self.daemon("[feed:a]\nurl = {/a}\nmax_bytes = 8K\n[feed:b]\nurl = {/b}\n"
+                             f"[feed:c]\nurl = {{/c}}\ntimeout = 1s\n{self.WATCH}")
+        daemon.once()
+        self.assertIn("larger than 8192 bytes", self.status(daemon, "a")["problem"])
+        self.assertIsNone(self.status(daemon, "b")["problem"])
+        self.assertIn("timed out", self.status(daemon, "c")["problem"])
+
+    def test_a_proxy_is_a_name_or_an_address(self):
+        """And the name of the feed is its to look up, not ours."""
+        socks = Socks(self.origin)
+        self.addCleanup(socks.close)
+        names = origin.Names({"proxy.example": ["127.0.0.1"]})
+        self.addCleanup(names.stop)
+        for path in ("/news", "http://feed.example/news"):
+            self.origin.feed(path, items=items(1))
+        config = f"[feedwatch]\ndns_servers = {names.address}\n"
+        for n, host in enumerate(("127.0.0.1", "proxy.example", "PROXY.example")):
+            config += (f"[feed:s{n}]\nurl = http://feed.example/news\n"
+                       f"proxy = socks5h://{host}:{socks.port}\n"
+                       f"[feed:h{n}]\nurl = http://feed.example/news?\n"
+                       f"proxy = http://{host}:{self.origin.port}/\n")
+        daemon = self.daemon(config.replace("news?", "news#") + self.WATCH)
+        daemon.once()
+        for n in range(3):
+            for kind in "sh":
+                self.assertIsNone(self.status(daemon, f"{kind}{n}")["problem"])
+        self.assertEqual(set(socks.asked), {(3, "feed.example")})
+        self.assertEqual({name for name, _ in names.asked}, {"proxy.example"})
+
+    def test_no_proxy_is_asked_for_what_is_private(self):
+        proxy = origin.Origin()
+        self.addCleanup(proxy.stop)
+        feed = self.origin.feed("/near", items=items(1))
+        names = ("127.0.0.2", "0x7f.2", "[::1]", "10.0.0.1", "localhost", "169.254.169.254")
+        inside = "".join(f"[feed:f{n}]\nurl = http://{name}/\n" for n, name in enumerate(names))
+        daemon = self.daemon(f"[feedwatch]\nallow_private = no\nproxy = {proxy.url('')}\n{inside}"
+                             "[feed:near]\nurl = {/near}\nproxy = none\nallow_private = yes\n"
+                             + self.WATCH)
+        daemon.once()
+        for n in range(len(names)):
+            self.assertRegex(self.status(daemon, f"f{n}")["problem"], "is (loopback|private|metadata)")
+        self.assertEqual(proxy.connections, 0)
+        self.assertEqual(len(feed.requests()), 1)
+
+    def test_a_feed_that_is_not_to_follow(self):
+        self.origin.feed("/there", items=items(3))
+        self.origin.answer("/news", origin.redirect("/there", 301))
+        daemon = self.run_one("follow_moves = no\n")
+        self.polled(daemon, polls=4)
+        daemon.stop()
+        self.assertIsNone(self.stored(daemon)["moved_to"])
+        self.assertIsNone(self.status(daemon)["problem"])
 
 
 if __name__ == "__main__":

@@ -140,6 +140,10 @@ static void refuses_what_cannot_be(void **state)
     refuses("max_depth = many", "write a number from 8 to 1000");
     refuses("max_text = 1", "out of range; write 1K to 16M");
     refuses("proxy = ftp://x", "write proxy = http://HOST:PORT");
+    refuses("proxy = http://x", "write proxy = http://HOST:PORT");
+    refuses("proxy = socks5h://:1", "write proxy = http://HOST:PORT");
+    refuses("proxy = http://x/:1", "write proxy = http://HOST:PORT");
+    refuses("proxy = http://x:1/path", "write proxy = http://HOST:PORT");
     refuses("proxy = http://me:secret@x", "without a user");
     assert_null(strstr(errors.s, "secret@"));
     refuses("header = no colon", "write header = Name: value");
