@@ -339,13 +339,13 @@ static void summary(const struct import *m, size_t added)
 {
     FILE *to = m->opt.dry_run ? stderr : stdout;
 
-    fprintf(to, "%zu feeds added", added);
+    fprintf(to, "%zu feed%s added", added, added == 1 ? "" : "s");
     if (m->n_known)
         fprintf(to, ", %zu there already", m->n_known);
     if (m->n_refused)
         fprintf(to, ", %zu not http or https", m->n_refused);
     if (m->n_dead)
-        fprintf(to, ", %zu no feeds", m->n_dead);
+        fprintf(to, ", %zu no feed%s", m->n_dead, m->n_dead == 1 ? "" : "s");
     fputc('\n', to);
 }
 

@@ -241,11 +241,31 @@ static struct status_row *row_named(const struct status *s, const char *name)
     return NULL;
 }
 
+/* The only feed of which the user may have named a part, or NULL. */
+static const char *feed_like(const struct status *s, const char *name)
+{
+    const char *found = NULL;
+
+    for (size_t i = 0; i < s->n; i++) {
+        if (!strcasestr(s->row[i].conf->name, name))
+            continue;
+        if (found)
+            return NULL;
+        found = s->row[i].conf->name;
+    }
+    return found;
+}
+
 static int say_no_feed(const struct status *s, const char *name)
 {
+    const char *like = feed_like(s, name);
+
     fputs("feedwatch status: there is no feed '", stderr);
     print_safe(stderr, str_of(name));
-    fprintf(stderr, "' in %s\n", s->config->path);
+    fprintf(stderr, "' in %s", s->config->path);
+    if (like)
+        fprintf(stderr, "; did you mean '%s'?", like);
+    fputc('\n', stderr);
     return EXIT_RUN;
 }
 

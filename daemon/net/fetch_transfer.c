@@ -479,6 +479,37 @@ static void set_why(struct fetch_result *r, enum fetch_outcome outcome, const ch
     r->outcome = outcome;
 }
 
+/* ": not found" and the like, for those who do not know the numbers by heart. */
+static const char *status_words(long status)
+{
+    switch (status) {
+    case 400:
+        return ": bad request";
+    case 401:
+        return ": a login is wanted";
+    case 403:
+        return ": forbidden";
+    case 404:
+        return ": not found";
+    case 406:
+        return ": not acceptable";
+    case 429:
+        return ": too many requests";
+    case 451:
+        return ": blocked for legal reasons";
+    case 500:
+        return ": server error";
+    case 502:
+        return ": bad gateway";
+    case 503:
+        return ": service unavailable";
+    case 504:
+        return ": gateway timeout";
+    default:
+        return "";
+    }
+}
+
 static void judge_status(struct transfer *t, struct fetch_result *r)
 {
     long s = r->http_status;
@@ -492,9 +523,9 @@ static void judge_status(struct transfer *t, struct fetch_result *r)
     else if (s == 410 && !t->temporary)
         set_why(r, FETCH_GONE, "HTTP 410: gone");
     else if (s == 202 || s == 408 || s == 425 || s == 429 || s >= 500)
-        set_why(r, FETCH_RETRY_LATER, "HTTP %ld", s);
+        set_why(r, FETCH_RETRY_LATER, "HTTP %ld%s", s, status_words(s));
     else
-        set_why(r, FETCH_BAD, "HTTP %ld", s);
+        set_why(r, FETCH_BAD, "HTTP %ld%s", s, status_words(s));
 }
 
 static enum fetch_outcome outcome_of(struct transfer *t, CURLcode rc)

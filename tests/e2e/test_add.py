@@ -224,7 +224,9 @@ class Import(Command):
 
     def test_twice_adds_nothing_the_second_time(self):
         path = self.opml('<outline text="x" xmlUrl="http://a.example/f"/>')
-        self.assertEqual(self.run_it("import", path)[0], 0)
+        status, out, _ = self.run_it("import", path)
+        self.assertEqual(status, 0)
+        self.assertRegex(out, r"^1 feed added\n")
         before = self.files()
         status, out, _ = self.run_it("import", path)
         self.assertEqual((status, self.files()), (0, before))
@@ -244,8 +246,8 @@ class Import(Command):
         self.assertEqual(status, 0)
         self.assertEqual([f[0] for f in self.feeds()], ["503", "good", "old"])
         self.assertIn("2 feeds added, 2 no feeds\n", out)
-        self.assertRegex(err, "/404: is left out: HTTP 404\n")
-        self.assertRegex(err, "/503: is kept, but gave no answer: HTTP 503\n")
+        self.assertRegex(err, "/404: is left out: HTTP 404: not found\n")
+        self.assertRegex(err, "/503: is kept, but gave no answer: HTTP 503: service unavailable\n")
         self.assertRegex(err, f"/page: is a page; its feed may be {self.origin.url('/good')}\n")
         self.assertNotIn("\r", err)
 

@@ -87,7 +87,7 @@ class Status(bench.Test):
         rows = {line.split()[0]: line for line in lines[3:] if line}
         self.assertEqual(list(rows), ["news", "missing", "gone", "grouped"])
         self.assertRegex(rows["news"], r"^news +ok +(now|\d+ s ago) +(now|in \d+ s) .*\d+%")
-        self.assertRegex(rows["missing"], r"^missing +failing +never .* HTTP 404$")
+        self.assertRegex(rows["missing"], r"^missing +failing +never .* HTTP 404: not found$")
         self.assertRegex(rows["gone"], r"^gone +gone +never +never .*410 Gone")
 
     def test_failing_only(self):
@@ -128,7 +128,7 @@ class Status(bench.Test):
         self.assertEqual(news["url"], self.origin.url("/news"))
         self.assertEqual(rows["grouped"]["group"], "World")
         self.assertIsNone(rows["gone"]["next_poll"])
-        self.assertEqual(rows["missing"]["problem"], "HTTP 404")
+        self.assertEqual(rows["missing"]["problem"], "HTTP 404: not found")
         only = self.json(daemon, "--feed", "gone")["feeds"]
         self.assertEqual([f["name"] for f in only], ["gone"])
 
@@ -185,6 +185,7 @@ class Status(bench.Test):
         status, _, err = self.status(daemon, "--feed", "nwes")
         self.assertEqual(status, 1)
         self.assertIn("there is no feed 'nwes'", err)
+        self.assertIn("did you mean 'missing'?", self.status(daemon, "--feed", "MISS")[2])
         self.assertEqual(daemon.command("status", "-c", "/no/such/file")[0], 78)
 
     def test_many_feeds_are_quick(self):

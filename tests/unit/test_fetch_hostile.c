@@ -152,7 +152,7 @@ static void ends_what_never_ends(void **state)
         { "/header-flood", FETCH_BAD, "headers larger than", 0 },
         { "/1xx-flood", FETCH_BAD, "headers larger than", 0 },
         { "/long-line", FETCH_BAD, "header line too long", 0 },
-        { "/junk-404", FETCH_BAD, "HTTP 404", 0 },
+        { "/junk-404", FETCH_BAD, "HTTP 404: not found", 0 },
         { "/junk-302", FETCH_BAD, "HTTP 302 with an endless body", 0 },
         { "/gzip", FETCH_NEW_BODY, "", 6000 },
         { "/mislabelled", FETCH_NEW_BODY, "", 6 },
