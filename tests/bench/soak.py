@@ -413,27 +413,25 @@ class Watched:
         self.notify_path = os.path.join(home, "notify")
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(self.notify_path)
-        self.notify.settimeout(60)
+        self.ready = threading.Event()
+        threading.Thread(target=self.listen, daemon=True).start()
         self.samples, self.daemon, self.rotated, self.kills = [], None, 0, []
 
     def start(self):
+        self.ready.clear()
         preload = os.path.abspath(os.path.join(self.build, "tests", "fast_clock.so"))
         self.daemon = lab.Daemon(
             [os.path.abspath(os.path.join(self.build, "feedwatch")), "run", "-c", self.config,
              "--log-level", "notice"], self.home, LD_PRELOAD=preload,
             FAST_CLOCK=str(self.world.clock.factor), FAST_CLOCK_BASE=str(self.world.clock.base),
             NOTIFY_SOCKET=self.notify_path)
-        while b"READY=1" not in self.notify.recv(4096):
-            self.alive()
+        lab.wait(lambda: self.alive() or self.ready.is_set(), 60)
 
-    def drain(self):
-        """What it tells systemd is of no interest here; but it must not wait."""
-        self.notify.setblocking(False)
-        try:
-            while True:
-                self.notify.recv(4096)
-        except BlockingIOError:
-            self.notify.settimeout(60)
+    def listen(self):
+        """Play systemd, which never keeps anybody waiting."""
+        while True:
+            if b"READY=1" in self.notify.recv(4096):
+                self.ready.set()
 
     def alive(self):
         if self.daemon.process.poll() is not None:
@@ -458,7 +456,6 @@ class Watched:
         self.hup()
 
     def sample(self):
-        self.drain()
         pid = self.daemon.process.pid
         sockets = others = 0
         for fd in os.listdir(f"/proc/{pid}/fd"):
@@ -620,8 +617,8 @@ def check_memory(watched):
     if hours >= SLOPE_NEEDS_H and k > SLOPE_KIB:
         wrong.append(f"memory grows by {k:.1f} KiB/h")
     half = len(warm) // 2
-    files = [max(s[3] for s in warm[:half]), max(s[3] for s in warm[half:])]
-    print(f"descriptors: at most {files[0]} files in the first half, {files[1]} in the second; "
+    files = [min(s[3] for s in warm[:half]), min(s[3] for s in warm[half:])]
+    print(f"descriptors at rest: {files[0]} in the first half, {files[1]} in the second; "
           f"sockets {min(s[2] for s in warm)} to {max(s[2] for s in warm)}")
     if files[1] > files[0]:
         wrong.append("descriptors grow")

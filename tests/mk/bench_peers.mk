@@ -20,3 +20,9 @@ bench-latency: $(B)/feedwatch $(B)/bench/publisher $(B)/tests/sync_clock.so
 soak: $(B)/feedwatch $(B)/tests/fast_clock.so
 	@tests/bench/soak.py $(B) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FEEDS),--feeds $(FEEDS))
 .PHONY: soak
+
+## make bench-curve  cost by feeds, rules, seen items and alerts a second, and its drawing; QUICK=1
+bench-curve: $(B)/feedwatch $(B)/bench/publisher $(B)/bench/bench_match $(B)/tests/sync_clock.so \
+    $(B)/shared/.stamp
+	@tests/bench/curve.py $(B) $(if $(QUICK),--quick,--svg tests/bench/scale.svg)
+.PHONY: bench-curve
