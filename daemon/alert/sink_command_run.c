@@ -35,6 +35,15 @@ static void shut(int *fd)
     *fd = -1;
 }
 
+/* close(2), but not as the thread sanitizer knows it: that has not seen pidfd_open(2),
+ * and would take the number for the descriptor that another thread had before. */
+static void shut_pidfd(int *fd)
+{
+    if (*fd >= 0)
+        (void)close_range((unsigned)*fd, (unsigned)*fd, 0);
+    *fd = -1;
+}
+
 /* ---- starting */
 
 struct pipes {
@@ -199,7 +208,7 @@ static void bury(struct child *c, int64_t timeout_ms)
         listen_to(c);
     while (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED) < 0 && errno == EINTR)
         ;
-    shut(&c->pidfd);
+    shut_pidfd(&c->pidfd);
     shut(&c->in);
     shut(&c->err);
     judge(c, &info, timeout_ms);
