@@ -169,9 +169,14 @@ static void feed_author(struct feed_member *j, struct json_object *v)
 {
     struct str s = author_name(v);
 
-    if (s.n && buf_reserve(&j->authors, s.n + 1) == 0) {
+    if (s.n == 0)
+        return;
+    int r = buf_reserve(&j->authors, s.n + 1);
+    if (r == 0) {
         (void)buf_put_str(&j->authors, s);
         (void)buf_putc(&j->authors, '\0');
+    } else if (r == -ENOMEM) {
+        j->p->feed.error = r;
     }
 }
 

@@ -291,6 +291,9 @@ void feed_parse_finish(struct feed_parse *p, struct feed_parse_result *out)
 
     if (!early)
         finish_document(p);
+    refresh_info(p);
+    if (p->feed.error == -ENOMEM)
+        (void)no_memory(p);
     if (!p->ended)
         (void)feed_parse_end(p, FEED_WHOLE, "%s", "");
     feed_parse_repaired(p, charset_repairs(p->charset), "bad bytes");
@@ -301,7 +304,6 @@ void feed_parse_finish(struct feed_parse *p, struct feed_parse_result *out)
     r->wellformed = r->status == FEED_WHOLE && r->repairs == 0;
     if (r->why[0] == '\0' && p->repaired.n)
         (void)snprintf(r->why, sizeof r->why, "mended: %s", p->repaired.s);
-    refresh_info(p);
     *out = *r;
 }
 

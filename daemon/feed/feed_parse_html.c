@@ -87,7 +87,7 @@ static void put_unescaped(struct buf *out, struct str s)
     }
 }
 
-static void on_link(struct feed_member *h, struct str t)
+static int on_link(struct feed_member *h, struct str t)
 {
     struct str type = value_of(t, "type"), href = value_of(t, "href");
     unsigned rank = contains(type, "atom+xml")    ? 1
@@ -98,15 +98,19 @@ static void on_link(struct feed_member *h, struct str t)
     struct buf ref;
 
     if (rank >= h->best || href.n == 0 || !contains(value_of(t, "rel"), "alternate"))
-        return;
+        return 0;
     buf_init(&ref, TAG_MAX);
     put_unescaped(&ref, str_trim(href));
     buf_clear(&h->p->alternate);
-    if (url_resolve(&h->p->alternate, buf_str(&h->p->url), buf_str(&ref)) == 0)
+    int r = ref.error;
+    if (r == 0)
+        r = url_resolve(&h->p->alternate, buf_str(&h->p->url), buf_str(&ref));
+    if (r == 0)
         h->best = rank;
     else
         buf_clear(&h->p->alternate);
     buf_free(&ref);
+    return r == -ENOMEM ? r : 0;
 }
 
 static bool named(struct str t, const char *name)
@@ -126,21 +130,27 @@ static int done(struct feed_member *h)
 
 static int html_push(struct feed_member *h, const char *s, size_t n)
 {
+    int r = 0;
+
     h->seen += n;
     for (size_t i = 0; i < n; i++) {
         if (s[i] == '<')
             buf_clear(&h->tag);
         else if (h->tag.n == 0)
             continue;
-        if (buf_putc(&h->tag, s[i]) < 0)
+        if ((r = buf_putc(&h->tag, s[i])) == -ENOMEM)
+            return r;
+        if (r < 0)
             buf_clear(&h->tag); /* longer than any link */
         if (s[i] != '>' || h->tag.n == 0)
             continue;
         struct str t = buf_str(&h->tag);
         if (named(t, "link"))
-            on_link(h, t);
+            r = on_link(h, t);
         else if (named(t, "body"))
-            return done(h);
+            r = done(h);
+        if (r)
+            return r;
         buf_clear(&h->tag);
     }
     return h->seen > LOOK_MAX ? done(h) : 0;

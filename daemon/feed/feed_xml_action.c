@@ -165,10 +165,10 @@ static void end_base64(struct feed_build *b, bool guess)
         if (r == 0)
             r = charset_push(c, bytes.s, bytes.n);
         if (r == 0)
-            (void)charset_finish(c);
+            r = charset_finish(c);
         charset_free(c);
     }
-    if (bytes.error == -ENOMEM || r == -ENOMEM)
+    if (bytes.error == -ENOMEM || text.error == -ENOMEM || r == -ENOMEM)
         b->error = -ENOMEM;
     buf_free(&bytes);
     if (text.n) {
@@ -250,10 +250,14 @@ static void start_person(struct feed_member *x, struct xml_frame *f)
 static void add_person(struct feed_member *x, struct str who)
 {
     struct buf *names = x->person_source ? &x->source_authors : &x->person_feed;
+    int r;
 
     if (x->in_item && !x->person_source) {
         feed_build_list(&x->p->item, FEED_AUTHORS, who);
-    } else if (who.n && buf_reserve(names, who.n + 1) == 0) {
+    } else if (who.n && (r = buf_reserve(names, who.n + 1)) < 0) {
+        if (r == -ENOMEM)
+            xml_stop(x, r);
+    } else if (who.n) {
         (void)buf_put_str(names, who);
         (void)buf_putc(names, '\0');
     }
@@ -264,6 +268,11 @@ void xml_action_person_end(struct feed_member *x, struct xml_frame *f)
     struct str name = str_trim(buf_str(&x->person_name));
 
     (void)f;
+    if (x->person_name.error == -ENOMEM || x->person_email.error == -ENOMEM ||
+        x->person_text.error == -ENOMEM) {
+        xml_stop(x, -ENOMEM);
+        return;
+    }
     if (name.n == 0)
         name = str_trim(buf_str(&x->person_email));
     if (name.n == 0 && !x->person_text.error) /* so long a text is no name */

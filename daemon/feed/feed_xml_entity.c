@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <strings.h>
 #include "html.h"
+#include "utf8.h"
 #include "windows_1252.h"
 
 enum {
@@ -29,9 +30,6 @@ static size_t predefined(const char *s, size_t n)
 
 static void put_char(char with[XML_ENTITY_MAX], unsigned long cp)
 {
-    struct buf b;
-
-    buf_init(&b, 8);
     if (cp == '&' || cp == '<' || cp == '"') {
         memcpy(with,
                cp == '&'   ? "&amp;"
@@ -42,10 +40,9 @@ static void put_char(char with[XML_ENTITY_MAX], unsigned long cp)
                            : 7);
         return;
     }
-    (void)buf_put_utf8(&b, cp);
-    memcpy(with, b.n ? b.s : "", b.n);
-    with[b.n] = '\0';
-    buf_free(&b);
+    if (cp > 0x10FFFF || (cp >= 0xD800 && cp <= 0xDFFF))
+        cp = 0xFFFD;
+    with[utf8_put(with, (uint32_t)cp)] = '\0';
 }
 
 static bool xml_char(unsigned long cp)

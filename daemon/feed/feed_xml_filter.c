@@ -448,6 +448,8 @@ static int on_doctype(struct xml_filter *f, struct cursor *c)
     f->state = XML_TEXT;
     const char *why = xml_entity_doctype(&f->entities, f->hold.s, f->hold.n, &f->html);
     buf_clear(&f->hold);
+    if (f->entities.error == -ENOMEM)
+        return -ENOMEM;
     return why ? fail(f, why) : 0;
 }
 
