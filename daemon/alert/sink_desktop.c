@@ -4,18 +4,17 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "clock.h"
 #include "pulse.h"
 #include "sink_desktop_impl.h"
+#include "sink_thread.h"
 #include "sink_worker.h"
 
 #define QUEUE_MAX 64
@@ -65,20 +64,12 @@ static struct desktop *self(struct sink *s)
     return (struct desktop *)s;
 }
 
-static void poke(int fd)
+static void chain_free(struct held *first)
 {
-    uint64_t one = 1;
-
-    if (write(fd, &one, sizeof one) < 0)
-        (void)0; /* full: it is readable, which is all we want */
-}
-
-static void clear(int fd)
-{
-    uint64_t count;
-
-    if (read(fd, &count, sizeof count) < 0)
-        (void)0; /* was clear */
+    for (struct held *h = first, *next; h; h = next) {
+        next = h->next;
+        held_free(h);
+    }
 }
 
 static void drop_ref(struct desktop *d)
@@ -88,10 +79,7 @@ static void drop_ref(struct desktop *d)
     pthread_mutex_unlock(&d->lock);
     if (left)
         return;
-    for (struct held *h = d->first, *next; h; h = next) {
-        next = h->next;
-        held_free(h);
-    }
+    chain_free(d->first);
     pulse_free(d->pulse);
     close(d->wake_fd);
     close(d->event_fd);
@@ -138,7 +126,7 @@ static bool take_queue(struct worker *w)
 {
     struct desktop *d = w->d;
 
-    clear(d->wake_fd);
+    sink_clear(d->wake_fd);
     pthread_mutex_lock(&d->lock);
     bool stop = d->stop, room = d->full && d->queued;
     struct held *h = d->first;
@@ -158,7 +146,7 @@ static bool take_queue(struct worker *w)
         report(d, w->muted_seq, "");
     }
     if (room)
-        poke(d->event_fd);
+        sink_poke(d->event_fd);
     return !stop;
 }
 
@@ -171,7 +159,7 @@ static void report(struct desktop *d, int64_t delivered, const char *trouble)
     snprintf(d->trouble, sizeof d->trouble, "%s", trouble);
     pthread_mutex_unlock(&d->lock);
     if (news)
-        poke(d->event_fd);
+        sink_poke(d->event_fd);
 }
 
 static void refill(struct worker *w, int64_t now)
@@ -237,7 +225,7 @@ static void report_digest(struct desktop *d, int64_t digested)
     d->digested = digested;
     d->trouble[0] = '\0';
     pthread_mutex_unlock(&d->lock);
-    poke(d->event_fd);
+    sink_poke(d->event_fd);
 }
 
 static void show_digest(struct worker *w)
@@ -317,10 +305,7 @@ static void run(struct desktop *d)
         }
     }
     pile_clear(&w.pile);
-    for (struct held *h = w.digests, *next; h; h = next) {
-        next = h->next;
-        held_free(h);
-    }
+    chain_free(w.digests);
     notifier_free(w.notifier);
 }
 
@@ -342,62 +327,55 @@ static void *thread_main(void *arg)
 
 /* ---- the outside */
 
+/* Queue a chain in one go, so that what comes together can share a bubble.  How many had
+ * room; the others are gone. */
+static int offer(struct desktop *d, struct held *chain)
+{
+    int taken = 0;
+
+    pthread_mutex_lock(&d->lock);
+    for (struct held *next; chain && d->queued < QUEUE_MAX; chain = next, taken++) {
+        next = chain->next;
+        chain->next = NULL;
+        *d->last = chain;
+        d->last = &chain->next;
+        d->queued++;
+    }
+    d->full |= chain != NULL;
+    pthread_mutex_unlock(&d->lock);
+    if (taken)
+        sink_poke(d->wake_fd);
+    chain_free(chain);
+    return taken;
+}
+
 static int desktop_deliver(struct sink *sink, const struct alert *const *alerts, size_t n,
                            struct buf *why)
 {
-    struct desktop *d = self(sink);
+    struct held *chain = NULL, **last = &chain;
     int64_t now = clock_mono_ms();
-    size_t i = 0;
-    int r = 0;
 
-    pthread_mutex_lock(&d->lock);
-    for (; i < n && d->queued < QUEUE_MAX; i++) {
-        struct held *h = held_new(alerts[i], now);
-        if (!h) {
-            r = -ENOMEM;
+    for (size_t i = 0; i < n && i <= QUEUE_MAX;
+         i++) { /* one more: to see that it is full */
+        *last = held_new(alerts[i], now);
+        if (!*last)
             break;
-        }
-        *d->last = h;
-        d->last = &h->next;
-        d->queued++;
+        last = &(*last)->next;
     }
-    d->full = i < n;
-    pthread_mutex_unlock(&d->lock);
-    if (i)
-        poke(d->wake_fd);
-    if (r < 0 && i == 0) {
-        buf_puts(why, "out of memory");
-        return r;
-    }
-    return (int)i;
-}
-
-/* Queue one thing, if there is room; takes `h` then. */
-static bool queue_one(struct desktop *d, struct held *h)
-{
-    pthread_mutex_lock(&d->lock);
-    bool room = d->queued < QUEUE_MAX;
-    if (room) {
-        *d->last = h;
-        d->last = &h->next;
-        d->queued++;
-    } else {
-        d->full = true;
-    }
-    pthread_mutex_unlock(&d->lock);
-    if (room)
-        poke(d->wake_fd);
-    return room;
+    if (chain || !n)
+        return offer(self(sink), chain);
+    buf_puts(why, "out of memory");
+    return -ENOMEM;
 }
 
 static void desktop_amend(struct sink *sink, const struct alert *a)
 {
     struct held *h = held_new(a, clock_mono_ms());
 
-    if (h)
-        h->amend = true;
-    if (h && !queue_one(self(sink), h))
-        held_free(h);
+    if (!h)
+        return;
+    h->amend = true;
+    (void)offer(self(sink), h);
 }
 
 static int desktop_digest(struct sink *sink, const struct digest *digest, struct buf *why)
@@ -410,10 +388,7 @@ static int desktop_digest(struct sink *sink, const struct digest *digest, struct
         buf_puts(why, "out of memory");
         return -ENOMEM;
     }
-    bool taken = queue_one(self(sink), h);
-    if (!taken)
-        held_free(h);
-    return taken;
+    return offer(self(sink), h);
 }
 
 static int64_t desktop_digested(struct sink *sink)
@@ -430,7 +405,8 @@ static int64_t desktop_delivered(struct sink *sink)
 {
     struct desktop *d = self(sink);
 
-    clear(d->event_fd); /* before looking: what comes later makes it readable again */
+    sink_clear(
+        d->event_fd); /* before looking: what comes later makes it readable again */
     pthread_mutex_lock(&d->lock);
     int64_t seq = d->delivered;
     pthread_mutex_unlock(&d->lock);
@@ -464,20 +440,15 @@ static int desktop_reopen(struct sink *sink)
 static void desktop_free(struct sink *sink, int64_t deadline_ms)
 {
     struct desktop *d = self(sink);
-    struct timespec until;
+    int64_t end = clock_mono_ms() + deadline_ms, left;
 
     if (!d)
         return;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + deadline_ms % 1000 * 1000000;
-    until.tv_sec += deadline_ms / 1000 + ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
-
     pthread_mutex_lock(&d->lock);
     d->stop = true;
-    poke(d->wake_fd);
-    while (!d->ended && pthread_cond_timedwait(&d->end, &d->lock, &until) != ETIMEDOUT)
-        ;
+    sink_poke(d->wake_fd);
+    while (!d->ended && (left = end - clock_mono_ms()) > 0)
+        sink_cond_wait(&d->end, &d->lock, left);
     bool ended = d->ended;
     pthread_mutex_unlock(&d->lock);
     if (ended)
@@ -500,24 +471,9 @@ static const struct sink_ops desktop_ops = {
     .free = desktop_free,
 };
 
-/* Without signals: those are for the main thread. */
-static int start_thread(struct desktop *d)
-{
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int r = pthread_create(&d->thread, NULL, thread_main, d);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (r == 0)
-        pthread_setname_np(d->thread, "desktop");
-    return -r;
-}
-
 static struct desktop *desktop_alloc(const char *name, const struct desktop_limits *l)
 {
     struct desktop *d = calloc(1, sizeof *d);
-    pthread_condattr_t attr;
 
     if (!d)
         return NULL;
@@ -539,10 +495,7 @@ static struct desktop *desktop_alloc(const char *name, const struct desktop_limi
     d->delivered = d->digested = -1;
     d->refs = 2;
     pthread_mutex_init(&d->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->end, &attr);
-    pthread_condattr_destroy(&attr);
+    sink_cond_init(&d->end);
     return d;
 }
 
@@ -550,7 +503,7 @@ int sink_desktop_new_with(struct sink **out, const char *name,
                           const struct desktop_limits *limits, struct buf *why)
 {
     struct desktop *d = desktop_alloc(name, limits);
-    int r = d ? start_thread(d) : -ENOMEM;
+    int r = d ? sink_thread_start(&d->thread, "desktop", thread_main, d) : -ENOMEM;
 
     if (r < 0) {
         buf_printf(why, "%s: %s", name, strerror(-r));

@@ -42,6 +42,7 @@ void held_free(struct held *h);                               /* NULL is fine */
 struct pile {                          /* alerts that wait for one bubble */
     struct held *held[DESKTOP_LISTED]; /* the first ones, owned */
     size_t n, more;                    /* `more`: only counted */
+    bool others;                       /* among these: watches of none of the listed */
     size_t missed;                     /* were given up before these */
     size_t muted;                      /* were not to be shown */
     int64_t last_seq, since_ms;        /* of the newest and of the oldest */

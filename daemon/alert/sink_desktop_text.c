@@ -63,6 +63,11 @@ void pile_add(struct pile *p, struct held *h)
     if (p->n < DESKTOP_LISTED) {
         p->held[p->n++] = h;
     } else {
+        size_t k = 0;
+
+        while (k < p->n && !str_eq(p->held[k]->alert.watch, h->alert.watch))
+            k++;
+        p->others |= k == p->n;
         p->more++;
         held_free(h);
     }
@@ -73,6 +78,7 @@ void pile_clear(struct pile *p)
     for (size_t i = 0; i < p->n; i++)
         held_free(p->held[i]);
     p->n = p->more = 0;
+    p->others = false;
 }
 
 static void put_text(struct buf *out, struct str s, size_t max_chars, bool markup)
@@ -135,7 +141,7 @@ static void write_list(struct bubble *b, const struct pile *p, bool markup)
 {
     buf_printf(&b->summary, "%zu alerts: ", p->n + p->more);
     put_watches(&b->summary, p);
-    if (p->more)
+    if (p->others)
         buf_puts(&b->summary, ", \xE2\x80\xA6"); /* ellipsis */
     for (size_t i = 0; i < p->n; i++) {
         const struct alert *a = &p->held[i]->alert;

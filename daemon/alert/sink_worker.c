@@ -3,15 +3,14 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 #include "clock.h"
 #include "pulse.h"
+#include "sink_thread.h"
 
 #define QUEUE_MAX 64
 #define BATCH_MAX 64
@@ -63,14 +62,6 @@ static struct worker *self(struct sink *s)
     return (struct worker *)s;
 }
 
-static void poke(int fd)
-{
-    uint64_t one = 1;
-
-    if (write(fd, &one, sizeof one) < 0)
-        (void)0; /* full: it is readable, which is all we want */
-}
-
 static void job_free(struct job *j)
 {
     if (!j)
@@ -80,12 +71,17 @@ static void job_free(struct job *j)
     free(j);
 }
 
-static void queue_drop(struct worker *w)
+static void jobs_free(struct job *first)
 {
-    for (struct job *j = w->first, *next; j; j = next) {
+    for (struct job *j = first, *next; j; j = next) {
         next = j->next;
         job_free(j);
     }
+}
+
+static void queue_drop(struct worker *w)
+{
+    jobs_free(w->first);
     w->first = NULL;
     w->last = &w->first;
     w->queued = 0;
@@ -112,17 +108,6 @@ static void drop_ref(struct worker *w)
 
 /* ---- the thread; these are called with the lock held */
 
-static void wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ms)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    int64_t ns = at.tv_nsec + ms % 1000 * 1000000;
-    at.tv_sec += ms / 1000 + ns / 1000000000;
-    at.tv_nsec = ns % 1000000000;
-    pthread_cond_timedwait(cond, lock, &at);
-}
-
 /* Wait for something to do and the leave to do it.  False: it is time to end. */
 static bool wait_for_work(struct worker *w)
 {
@@ -136,7 +121,7 @@ static bool wait_for_work(struct worker *w)
         if (!w->first)
             pthread_cond_wait(&w->wake, &w->lock);
         else if (w->pace.burst && w->tokens_ms < w->pace.refill_ms)
-            wait_until(&w->wake, &w->lock, w->pace.refill_ms - w->tokens_ms);
+            sink_cond_wait(&w->wake, &w->lock, w->pace.refill_ms - w->tokens_ms);
         else
             return true;
     }
@@ -251,7 +236,7 @@ static void work_once(struct worker *w)
     if (w->failed)
         queue_drop(w);
     w->full = false;
-    poke(w->event_fd);
+    sink_poke(w->event_fd);
     buf_free(&sent.why);
 }
 
@@ -289,84 +274,83 @@ static bool has_room(struct worker *w)
     return room;
 }
 
+/* A job, if there is memory for what it carries. */
+static struct job *job_new(const struct alert *a, const struct digest *d)
+{
+    struct job *j = calloc(1, sizeof *j);
+
+    if (j &&
+        ((a && !(j->alert = alert_copy(a))) || (d && !(j->digest = digest_copy(d))))) {
+        job_free(j);
+        return NULL;
+    }
+    return j;
+}
+
+/* Queue a chain of jobs in one go, so that they can be sent together.  How many had
+ * room; the others are gone. */
+static int offer(struct worker *w, struct job *chain)
+{
+    int taken = 0;
+
+    pthread_mutex_lock(&w->lock);
+    for (struct job *next; chain && has_room(w); chain = next, taken++) {
+        next = chain->next;
+        chain->next = NULL;
+        queue_add(w, chain);
+    }
+    if (taken)
+        pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    jobs_free(chain);
+    return taken;
+}
+
 static int worker_deliver(struct sink *sink, const struct alert *const *alerts, size_t n,
                           struct buf *why)
 {
-    struct worker *w = self(sink);
-    size_t i = 0;
-    int r = 0;
+    struct job *chain = NULL, **last = &chain;
 
-    pthread_mutex_lock(&w->lock);
-    for (; i < n && has_room(w); i++) {
-        struct job *j = calloc(1, sizeof *j);
-        if (!j || !(j->alert = alert_copy(alerts[i]))) {
-            free(j);
-            r = -ENOMEM;
+    for (size_t i = 0; i < n && i <= QUEUE_MAX;
+         i++) { /* one more: to see that it is full */
+        *last = job_new(alerts[i], NULL);
+        if (!*last)
             break;
-        }
-        queue_add(w, j);
+        last = &(*last)->next;
     }
-    if (i)
-        pthread_cond_signal(&w->wake);
-    pthread_mutex_unlock(&w->lock);
-    if (r < 0 && i == 0) {
-        buf_puts(why, "out of memory");
-        return r;
-    }
-    return (int)i;
+    if (chain || !n)
+        return offer(self(sink), chain);
+    buf_puts(why, "out of memory");
+    return -ENOMEM;
 }
 
 static int worker_digest(struct sink *sink, const struct digest *d, struct buf *why)
 {
-    struct worker *w = self(sink);
-    struct job *j = calloc(1, sizeof *j);
+    struct job *j = job_new(NULL, d);
 
-    if (!j || !(j->digest = digest_copy(d))) {
-        free(j);
-        buf_puts(why, "out of memory");
-        return -ENOMEM;
-    }
-    pthread_mutex_lock(&w->lock);
-    bool room = has_room(w);
-    if (room) {
-        queue_add(w, j);
-        pthread_cond_signal(&w->wake);
-    }
-    pthread_mutex_unlock(&w->lock);
-    if (!room)
-        job_free(j);
-    return room;
+    if (j)
+        return offer(self(sink), j);
+    buf_puts(why, "out of memory");
+    return -ENOMEM;
 }
 
 static void worker_amend(struct sink *sink, const struct alert *a)
 {
     struct worker *w = self(sink);
-    struct job *j = w->work->amends ? calloc(1, sizeof *j) : NULL;
+    struct job *j = w->work->amends ? job_new(a, NULL) : NULL;
 
-    if (!j || !(j->alert = alert_copy(a))) {
-        free(j);
+    if (!j)
         return;
-    }
     j->amend = true;
-    pthread_mutex_lock(&w->lock);
-    bool room = w->queued < QUEUE_MAX && !w->failed;
-    if (room) {
-        queue_add(w, j);
-        pthread_cond_signal(&w->wake);
-    }
-    pthread_mutex_unlock(&w->lock);
-    if (!room)
-        job_free(j);
+    (void)offer(w, j);
 }
 
 static int64_t worker_delivered(struct sink *sink)
 {
     struct worker *w = self(sink);
-    uint64_t count;
 
-    /* Before looking: what comes later makes it readable again. */
-    if (read(w->event_fd, &count, sizeof count) < 0)
-        (void)0; /* was clear */
+    sink_clear(
+        w->event_fd); /* before looking: what comes later makes it readable again */
     pthread_mutex_lock(&w->lock);
     int64_t seq = w->delivered;
     pthread_mutex_unlock(&w->lock);
@@ -437,7 +421,7 @@ static void worker_stop(struct sink *sink, int64_t deadline_ms)
         if (now >= last && !told && w->work->interrupt)
             w->work->interrupt(w->ctx);
         told |= now >= last;
-        wait_until(&w->end, &w->lock, (told ? end : last) - now + 1);
+        sink_cond_wait(&w->end, &w->lock, (told ? end : last) - now + 1);
     }
     pthread_mutex_unlock(&w->lock);
 }
@@ -477,26 +461,9 @@ static const struct sink_ops worker_ops = {
     .free = worker_free,
 };
 
-/* Without signals: those are for the main thread. */
-static int start_thread(struct worker *w)
-{
-    sigset_t all, before;
-    char name[16];
-
-    snprintf(name, sizeof name, "%s", w->name);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int r = pthread_create(&w->thread, NULL, thread_main, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (r == 0)
-        pthread_setname_np(w->thread, name);
-    return -r;
-}
-
 static struct worker *worker_alloc(const char *name)
 {
     struct worker *w = calloc(1, sizeof *w);
-    pthread_condattr_t attr;
 
     if (!w)
         return NULL;
@@ -512,11 +479,8 @@ static struct worker *worker_alloc(const char *name)
     w->last = &w->first;
     w->delivered = w->digested = -1;
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->wake, &attr);
-    pthread_cond_init(&w->end, &attr);
-    pthread_condattr_destroy(&attr);
+    sink_cond_init(&w->wake);
+    sink_cond_init(&w->end);
     return w;
 }
 
@@ -532,7 +496,7 @@ int sink_worker_new(struct sink **out, const char *name, const struct sink_work 
         w->ctx = ctx;
         w->pace = pace;
         w->refs = 2;
-        r = start_thread(w);
+        r = sink_thread_start(&w->thread, w->name, thread_main, w);
     }
     if (r < 0) {
         buf_printf(why, "%s: %s", name, strerror(-r));

@@ -37,6 +37,19 @@ class Desktop(bench.Test):
                 env={"DISPLAY": self.screen.display, "HOME": self.folder})
         self.bus.wait_for("org.freedesktop.Notifications")
 
+    def picture(self, name):
+        """For the eye: what is on the screen once nothing moves there."""
+        last = []
+
+        def still():
+            now = self.screen.rows()
+            same, last[:] = last == [now], [now]
+            return same and self.screen.colours() > 10
+        wait(still, 10, "a picture", step=0.2)
+        path = os.path.join(bench.LOGS, name + ".png")
+        self.screen.save(path)
+        print(f"picture: {os.path.relpath(path, bench.TOP)} ... ", end="")
+
     def test_a_real_notification_daemon_shows_the_alert(self):
         self.show()
         calls = os.path.join(self.folder, "calls")
@@ -51,10 +64,7 @@ class Desktop(bench.Test):
         wait(lambda: notifications(calls), 10, "a Notify call")
         self.assertLessEqual(blank, 2)
         wait(lambda: self.screen.colours() > 10, 10, "something on the screen", step=0.05)
-        time.sleep(0.3)  # for the eye only: let the window be painted whole
-        picture = os.path.join(bench.LOGS, "desktop.png")
-        self.screen.save(picture)
-        print(f"picture: {os.path.relpath(picture, bench.TOP)} ... ", end="")
+        self.picture("desktop")
         summary, body = notifications(calls)[0]
         self.assertIn(HEADLINE, summary + body)
         self.assertEqual(len(notifications(calls)), 1)
@@ -73,8 +83,7 @@ class Desktop(bench.Test):
         _, body = notifications(calls)[0]
         self.assertNotIn("<img", body)
         self.assertNotIn("<3", body)
-        time.sleep(0.3)
-        self.screen.save(os.path.join(bench.LOGS, "desktop-markup.png"))
+        self.picture("desktop-markup")
         self.assertIsNone(self.dunst.poll())
         daemon.stop()
 
@@ -96,8 +105,7 @@ class Desktop(bench.Test):
         wait(lambda: notifications(calls), 10, "a Notify call")
         _, body = notifications(calls)[0]
         self.assertIn("<b>Putin</b> &amp; <b>Xi</b> met again, says", body)
-        time.sleep(0.3)
-        self.screen.save(os.path.join(bench.LOGS, "desktop-bold.png"))
+        self.picture("desktop-bold")
         self.bus.run("dunstctl", "action", "0").wait()
         wait(lambda: os.path.exists(opened), 10, "the browser")
         with open(opened, encoding="utf-8") as file:
@@ -106,9 +114,37 @@ class Desktop(bench.Test):
             self.feed.publish(Item(f"Putin and Xi, round {number} & <3"))
         wait(lambda: len(daemon.alerts()) == 13, 10, "all alerts")
         wait(lambda: any("12 alerts: summit" in s for s, _ in notifications(calls)), 15, "a list")
-        time.sleep(0.3)
-        self.screen.save(os.path.join(bench.LOGS, "desktop-list.png"))
+        self.picture("desktop-list")
         self.assertIsNone(self.dunst.poll())
+        daemon.stop()
+
+    def test_one_bubble_a_story(self):
+        """Later sources change the bubble in its place; a critical one has its own colour."""
+        others = [self.origin.feed("/" + n, title=n, items=[Item("old")]) for n in ("bbc", "dw")]
+        self.show()
+        calls = os.path.join(self.folder, "calls")
+        self.bus.record(calls)
+        daemon = self.daemon(
+            "[feedwatch]\ndesktop = yes\n[feeds]\nkyivpost = {/news}\nbbc = {/bbc}\ndw = {/dw}\n"
+            "[watch:summit]\nmatch = Putin AND Xi\npriority = critical\n",
+            env={"DBUS_SESSION_BUS_ADDRESS": self.bus.address}).start()
+        self.learnt(self.feed, *others)
+        for n, feed in enumerate([self.feed, *others]):
+            feed.publish(Item("Putin and Xi agree on a second summit in Geneva next month",
+                              link=f"http://127.0.0.1/{n}", summary="The leaders of Russia and "
+                              "China, Putin and Xi, agreed to meet again, their offices said."))
+            wait(lambda n=n: len(notifications(calls)) == n + 1, 10, f"call {n + 1}")
+        summaries = {s for s, _ in notifications(calls)}
+        self.assertEqual(len(summaries), 1)
+        self.assertIn("bbc", notifications(calls)[-1][1])
+        self.assertIn("dw", notifications(calls)[-1][1])
+        self.picture("desktop-story")
+        with open(calls, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        replaced = [int(c.split("uint32 ")[1].split()[0]) for c in text.split("member=Notify\n")[1:]]
+        self.assertEqual(replaced[0], 0)
+        self.assertEqual(len(set(replaced[1:])), 1)
+        self.assertGreater(replaced[1], 0)
         daemon.stop()
 
     def test_o1_a_notification_daemon_that_is_restarted(self):

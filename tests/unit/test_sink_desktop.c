@@ -597,7 +597,7 @@ static void child_folds_floods(void)
     open_sink(&quick);
     CHECK(hand(1, 12) == 12);
     CHECK(shows(&s, 1) && comes_to(12));
-    CHECK(strcmp(s.summary[0], "12 alerts: summit, \xE2\x80\xA6") == 0);
+    CHECK(strcmp(s.summary[0], "12 alerts: summit") == 0);
     CHECK(strstr(s.body[0], "\xE2\x80\xA2 Xi, Putin Hold Video Call (kyivpost)\n"));
     CHECK(strstr(s.body[0], "and 7 more in the alert log"));
     /* 1000 at once: bounded queue, few bubbles, all of them delivered */
