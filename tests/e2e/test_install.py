@@ -207,6 +207,20 @@ class Manual(unittest.TestCase):
                    if not re.search(rf"^\.(It|Ql|Cm|Pq|Ic) .*\b{e}\b", manual, re.M)]
         self.assertEqual(missing, [])
 
+    def test_the_examples_of_the_config_are_good(self):
+        with open(os.path.join(bench.TOP, "man/feedwatch.ini.5"), encoding="utf-8") as file:
+            part = file.read().split(".Sh EXAMPLES")[1].split(".Sh ")[0]
+        examples = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", part, re.M | re.S)
+        self.assertGreaterEqual(len(examples), 2)
+        for text in examples:
+            with tempfile.NamedTemporaryFile("w", suffix=".ini", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                done = subprocess.run([bench.BIN, "check", "-c", file.name], check=False,
+                                      capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+            self.assertIn(" 0 warnings", done.stdout)
+
 
 class Make(unittest.TestCase):
     def test_reads_without_pkg_config_and_compiler(self):
