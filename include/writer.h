@@ -15,6 +15,9 @@ struct config;
 
 struct write_request {          /* each part is optional */
     struct store_change change; /* feed_id 0: none */
+    /* Records of new items, as history_put() made them; with change.history_items and
+     * _ms.  The writer packs those of a batch together. */
+    struct str history;
     /* With `keys` the gate decides what becomes of change.alerts: the same array as
      * change.alert_keys, which may be reordered with them, and a print for each or NULL.
      */

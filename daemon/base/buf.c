@@ -36,7 +36,7 @@ int buf_reserve(struct buf *b, size_t n)
     if (need <= b->cap)
         return 0;
 
-    size_t cap = b->cap ? b->cap * 2 : 64;
+    size_t cap = b->cap == 0 ? 64 : b->cap < 1024 ? b->cap * 4 : b->cap * 2;
     if (cap < need)
         cap = need;
     if (cap > b->max + 1)

@@ -99,13 +99,15 @@ void job_forget_items(struct job *j)
     j->n_history = 0;
 }
 
-/* The new items go with the window that knows them.  They are for trying rules only: what
- * does not fit into memory is left out. */
+/* The new items go with the window that knows them. */
 static void fill_history(struct job_request *r, struct job *j)
 {
-    if (!j->n_history || history_pack(&r->history, buf_str(&j->history)) < 0)
+    if (!j->n_history)
         return;
-    r->write.change.history = buf_str(&r->history);
+    struct buf none = r->history;
+    r->history = j->history;
+    j->history = none;
+    r->write.history = buf_str(&r->history);
     r->write.change.history_items = j->n_history;
     r->write.change.history_ms = j->fetched_ms;
     job_forget_items(j);
@@ -155,7 +157,7 @@ void job_flush(struct job *j)
 
     if (r) {
         buf_init(&r->window, 64 << 20);
-        buf_init(&r->history, HISTORY_MAX + (1 << 20));
+        buf_init(&r->history, HISTORY_MAX);
         r->poller = p;
         r->write.done = request_done;
         e = fill_request(r, j);

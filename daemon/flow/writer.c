@@ -14,11 +14,14 @@
 #include <unistd.h>
 #include "clock.h"
 #include "gate.h"
+#include "history.h"
 #include "log.h"
 #include "pulse.h"
 #include "queue.h"
 
 #define BATCH_MAX 256
+#define RECORDS_ENOUGH (1UL << 20) /* of new items, packed together */
+#define RECORDS_MAX (64UL << 20)
 #define GATHER_MS 100    /* so long may a change without an alert wait for company ... */
 #define GATHER_ENOUGH 64 /* ... unless so many wait */
 #define RETRY_MIN_MS 500
@@ -39,6 +42,7 @@ struct batch {
     size_t n_inputs;
     struct store_cursor cursor[BATCH_MAX];
     size_t n_cursors;
+    struct buf records, packed; /* of new items, see pack_history() */
 };
 
 struct writer {
@@ -100,6 +104,49 @@ static void wait_for_more(struct writer *w)
         (void)0; /* the time was up */
 }
 
+/* Pack what is gathered, behind what is packed.  The items are for trying rules only:
+ * what does not fit into memory is left out. */
+static void pack_records(struct batch *b)
+{
+    if (b->records.n)
+        (void)history_pack(&b->packed, buf_str(&b->records));
+    buf_clear(&b->records);
+}
+
+/* Packing the new items of many feeds at once costs less, and gives less, than each by
+ * itself: those of the batch go with its first change. */
+static void pack_history(struct batch *b)
+{
+    struct store_change *first = NULL;
+
+    if (b->records.cap > RECORDS_ENOUGH || b->packed.cap > RECORDS_ENOUGH) {
+        buf_free(&b->records); /* a flood is over */
+        buf_free(&b->packed);
+    }
+    buf_clear(&b->packed);
+    for (size_t i = 0; i < b->n; i++) {
+        struct write_request *r = b->request[i];
+        struct store_change *c = &r->change;
+
+        if (!r->history.n || !c->feed_id)
+            continue;
+        (void)buf_put_str(&b->records, r->history);
+        if (b->records.n > RECORDS_ENOUGH)
+            pack_records(b);
+        if (!first) {
+            first = c;
+            continue;
+        }
+        first->history_items += c->history_items;
+        if (c->history_ms > first->history_ms)
+            first->history_ms = c->history_ms;
+        c->history_items = 0;
+    }
+    pack_records(b);
+    if (first)
+        first->history = buf_str(&b->packed);
+}
+
 /* Take what waits; calls are run at once, the rest is sorted into `b`. */
 static void gather(struct writer *w, struct batch *b)
 {
@@ -125,6 +172,7 @@ static void gather(struct writer *w, struct batch *b)
         if (r->cursor.sink)
             b->cursor[b->n_cursors++] = r->cursor;
     }
+    pack_history(b);
 }
 
 /* Is this a fault of the disk, which may pass, and not of the batch? */
@@ -357,6 +405,8 @@ static void *run(void *arg)
             break;
     }
     pulse_beat(w->pulse, PULSE_WAITS); /* to be joined */
+    buf_free(&b->records);
+    buf_free(&b->packed);
     store_close(w->store);
     return NULL;
 }
@@ -370,6 +420,8 @@ int writer_new(struct writer **out, struct store *store, size_t capacity)
     atomic_init(&w->stopping, false);
     atomic_init(&w->stuck, false);
     w->store = store;
+    buf_init(&w->batch.records, RECORDS_MAX);
+    buf_init(&w->batch.packed, RECORDS_MAX);
     w->tidy_ms = clock_mono_ms() + TIDY_FIRST_MS;
     w->alert_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     w->hurry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
