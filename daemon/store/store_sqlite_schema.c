@@ -180,6 +180,11 @@ static int read_header(sqlite3 *db, int64_t *application, int64_t *version,
     return rc;
 }
 
+static void suspect_name(char *out, size_t size, const char *path)
+{
+    snprintf(out, size, "%s" SUSPECT_SUFFIX, path);
+}
+
 /* Is the file sound?  SQLITE_OK and *good (with `why` when not), or the code of a
  * failure. A large file is read whole only when damage was met in it; else only its small
  * tables. */
@@ -192,14 +197,10 @@ static int check_pages(sqlite3 *db, const char *path, bool *good, struct buf *wh
     struct stat st;
 
     *good = true;
-    snprintf(suspect, sizeof suspect, "%s" SUSPECT_SUFFIX, path);
-    bool suspected = access(suspect, F_OK) == 0;
-    if (suspected || (stat(path, &st) == 0 && st.st_size <= CHECK_MAX_BYTES)) {
-        int rc = query_says(db, "PRAGMA quick_check(1)", "ok", good, why);
-        if (suspected && (rc == SQLITE_OK || means_damage(rc)))
-            (void)unlink(suspect);
-        return rc;
-    }
+    suspect_name(suspect, sizeof suspect, path);
+    if (access(suspect, F_OK) == 0 ||
+        (stat(path, &st) == 0 && st.st_size <= CHECK_MAX_BYTES))
+        return query_says(db, "PRAGMA quick_check(1)", "ok", good, why);
     int rc = SQLITE_OK;
     for (int i = 0; i < 3 && rc == SQLITE_OK && *good; i++)
         rc = query_says(db, small[i], "ok", good, why);
@@ -316,6 +317,32 @@ static int move_aside(const char *path, struct buf *why)
     return 0;
 }
 
+/* SQLite's check takes what cannot be read for damaged.  DAMAGED when all of it can. */
+static int read_whole(const char *path, struct buf *why)
+{
+    char bytes[16384];
+    ssize_t n = 1;
+    int r = DAMAGED, fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    while (fd >= 0 && (n > 0 || (n < 0 && errno == EINTR)))
+        n = read(fd, bytes, sizeof bytes);
+    if (fd < 0 || n < 0) {
+        r = -errno;
+        (void)buf_printf(why, ", or rather cannot be read: %s", strerror(-r));
+    }
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+static void clear_suspicion(const char *path)
+{
+    char suspect[PATH_SIZE + 80];
+
+    suspect_name(suspect, sizeof suspect, path);
+    (void)unlink(suspect);
+}
+
 static int open_write(sqlite3 **out, const char *path, struct buf *why)
 {
     /* Made here, so that it and its companions are for the user alone. */
@@ -402,10 +429,19 @@ int sqlite_schema_open(sqlite3 **out, const char *path, enum store_mode mode,
         return r;
     }
     int r = open_write(out, path, why);
-    if (r != DAMAGED)
-        return r;
-    r = move_aside(path, why);
-    if (r == 0)
+    if (r == DAMAGED) { /* it may have been the disk's fault, that does not last */
+        buf_clear(why);
         r = open_write(out, path, why);
-    return r < 0 ? r : 1;
+    }
+    if (r == DAMAGED)
+        r = read_whole(path, why);
+    if (r == DAMAGED) {
+        r = move_aside(path, why);
+        if (r == 0)
+            r = open_write(out, path, why);
+        r = r < 0 ? r : 1;
+    }
+    if (r >= 0)
+        clear_suspicion(path);
+    return r;
 }
