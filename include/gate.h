@@ -46,10 +46,12 @@ struct store_change *gate_judge(struct gate *g, const struct gate_input *in, siz
  * with n == 0.  `all`: also those that only wait for a storm or group to end. */
 struct store_change *gate_due(struct gate *g, int64_t now_ms, bool all);
 
-/* The commit is through; or it failed: what the gate remembers may be wrong, and it wants
- * to be loaded again. */
-void gate_forget(struct gate *g);
+/* The commit is through. */
 void gate_done(struct gate *g, const struct gate_input *in, size_t n);
+
+/* Or it failed: what was judged last is as it was, to be judged again; what the gate
+ * remembers is wrong, it wants to be loaded. */
+void gate_forget(struct gate *g);
 
 /* When to ask gate_due() next, UTC ms. */
 int64_t gate_next_ms(const struct gate *g);

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+#include "gate_undo.h"
 #include "log.h"
+#include "name_table.h"
 
 #define STORIES_MAX 50000
 #define EXPIRE_EVERY_MS 60000
@@ -16,9 +18,9 @@
 #define UPDATES_MS (7 * 24 * HOUR_MS) /* how long changes of an item are noticed */
 #define DIGESTS_MAX 256               /* made at once */
 
-struct watch { /* one that has alerted; kept by name over reloads */
-    char *name;
-    uint64_t hash;
+/* A watch that has alerted; kept by name over reloads. */
+struct watch {
+    struct name_entry entry;         /* first */
     const struct config_noise *conf; /* NULL: it is no more */
     struct noise_state noise;
     /* what is held and in no digest yet, as it is in the store */
@@ -40,8 +42,7 @@ struct gate { /* of one writer */
     size_t n_by_name;
     struct mute *mute;
     size_t n_mute;
-    struct watch **slot; /* open addressing; a power of two */
-    size_t cap, n;
+    struct name_table watches;
     struct story_table *stories;
     bool loaded;
     int64_t next_ms, expire_ms;
@@ -55,7 +56,8 @@ struct gate { /* of one writer */
     struct digest digest[DIGESTS_MAX];
     struct watch *digest_of[DIGESTS_MAX];
     size_t n_digest;
-    void **memory; /* freed with the next change */
+    struct gate_undo undo; /* of what was judged */
+    void **memory;         /* freed with the next change */
     size_t n_memory, cap_memory;
 };
 
@@ -91,11 +93,10 @@ static int reserve(void **at, size_t n, size_t *cap, size_t size)
 
 static int keep(struct gate *g, void *p)
 {
-    int r = reserve((void **)&g->memory, g->n_memory, &g->cap_memory, sizeof *g->memory);
-
-    if (r == 0)
-        g->memory[g->n_memory++] = p;
-    return r;
+    if (reserve((void **)&g->memory, g->n_memory, &g->cap_memory, sizeof *g->memory) < 0)
+        return -ENOMEM;
+    g->memory[g->n_memory++] = p;
+    return 0;
 }
 
 static void clear_change(struct gate *g)
@@ -103,36 +104,11 @@ static void clear_change(struct gate *g)
     while (g->n_memory)
         free(g->memory[--g->n_memory]);
     g->n_source = g->n_story = g->n_digest = 0;
+    gate_undo_clear(&g->undo);
     g->change = (struct store_change){ 0 };
 }
 
 /* --- watches --- */
-
-static struct watch **slot_of(struct watch **slot, size_t cap, uint64_t hash,
-                              struct str name)
-{
-    size_t i = hash & (cap - 1);
-
-    while (slot[i] && (slot[i]->hash != hash || !str_eq(str_of(slot[i]->name), name)))
-        i = (i + 1) & (cap - 1);
-    return &slot[i];
-}
-
-static int grow(struct gate *g)
-{
-    size_t cap = g->cap ? g->cap * 2 : 64;
-    struct watch **slot = calloc(cap, sizeof *slot);
-
-    if (!slot)
-        return -ENOMEM;
-    for (size_t i = 0; i < g->cap; i++)
-        if (g->slot[i])
-            *slot_of(slot, cap, g->slot[i]->hash, str_of(g->slot[i]->name)) = g->slot[i];
-    free(g->slot);
-    g->slot = slot;
-    g->cap = cap;
-    return 0;
-}
 
 static int compare(struct str a, struct str b)
 {
@@ -151,39 +127,19 @@ static const struct config_noise *conf_of(const struct gate *g, struct str name)
 
         if (c == 0)
             return g->by_name[middle]->noise;
-        if (c < 0)
-            high = middle;
-        else
-            low = middle + 1;
+        *(c < 0 ? &high : &low) = c < 0 ? middle : middle + 1;
     }
     return NULL;
-}
-
-static struct watch *find_watch(const struct gate *g, struct str name)
-{
-    return g->cap ? *slot_of(g->slot, g->cap, XXH3_64bits(name.s, name.n), name) : NULL;
 }
 
 /* NULL: out of memory. */
 static struct watch *watch_of(struct gate *g, struct str name)
 {
-    if (!name.s)
-        name = STR("");
-    if (g->n * 4 >= g->cap * 3 && grow(g) < 0)
-        return NULL;
-    uint64_t hash = XXH3_64bits(name.s, name.n);
-    struct watch **slot = slot_of(g->slot, g->cap, hash, name);
-    if (*slot)
-        return *slot;
-    struct watch *w = calloc(1, sizeof *w);
-    if (!w || !(w->name = strndup(name.s, name.n))) {
-        free(w);
-        return NULL;
-    }
-    w->hash = hash;
-    w->conf = conf_of(g, name);
-    g->n++;
-    return *slot = w;
+    struct watch *w = name_table_find(&g->watches, name);
+
+    if (!w && (w = name_table_get(&g->watches, name, sizeof *w)))
+        w->conf = conf_of(g, name);
+    return w;
 }
 
 static void flushed(struct watch *w)
@@ -196,17 +152,13 @@ static void flushed(struct watch *w)
 
 static void forget_watches(struct gate *g)
 {
-    for (size_t i = 0; i < g->cap; i++) {
-        if (!g->slot[i])
-            continue;
-        noise_done(&g->slot[i]->noise);
-        free(g->slot[i]->name);
-        free(g->slot[i]->sinks);
-        free(g->slot[i]);
+    struct watch *w;
+
+    for (size_t i = 0; (w = name_table_next(&g->watches, &i));) {
+        noise_done(&w->noise);
+        free(w->sinks);
     }
-    free(g->slot);
-    g->slot = NULL;
-    g->cap = g->n = 0;
+    name_table_done(&g->watches);
 }
 
 void gate_free(struct gate *g)
@@ -220,6 +172,7 @@ void gate_free(struct gate *g)
     free(g->mute);
     free(g->source);
     free(g->story);
+    gate_undo_done(&g->undo);
     free(g->memory);
     config_unref(g->config);
     free(g);
@@ -300,9 +253,9 @@ int gate_rules(struct gate *g, struct config *config, int64_t now_ms)
     struct config *old = g->config;
     g->config = config_ref(config);
     config_unref(old);
-    for (size_t i = 0; i < g->cap; i++)
-        if (g->slot[i])
-            g->slot[i]->conf = conf_of(g, str_of(g->slot[i]->name));
+    struct watch *w;
+    for (size_t i = 0; (w = name_table_next(&g->watches, &i));)
+        w->conf = conf_of(g, str_of(w->entry.name));
     g->next_ms = now_ms;
     g->loaded = false; /* other limits count other times */
     say_mutes(g);
@@ -315,7 +268,7 @@ static int set_sinks(struct watch *w, struct str sinks)
 {
     char *copy;
 
-    if (w->sinks && w->sinks_n == sinks.n && !memcmp(w->sinks, sinks.s, sinks.n))
+    if (w->sinks && str_eq((struct str){ w->sinks, w->sinks_n }, sinks))
         return 0;
     copy = malloc(sinks.n + 1);
     if (!copy)
@@ -408,32 +361,16 @@ bool gate_loaded(const struct gate *g)
     return g->loaded;
 }
 
-void gate_forget(struct gate *g)
-{
-    g->loaded = false;
-    clear_change(g);
-}
-
 /* --- judging --- */
 
-/* The order of alerts changes: the one at `i` goes behind the last that counts. */
-static void drop(const struct gate_input *in, size_t i)
+/* The item is not known here as one that alerted before. */
+static void no_update(struct gate *g, const struct gate_input *in, size_t i)
 {
-    struct store_change *c = in->change;
-    size_t last = --c->n_alerts;
-    struct alert a = c->alerts[i];
-    struct seen_key key = in->keys[i];
+    struct alert *a = &in->change->alerts[i];
 
-    memmove(&c->alerts[i], &c->alerts[i + 1], (last - i) * sizeof a);
-    c->alerts[last] = a;
-    memmove(&in->keys[i], &in->keys[i + 1], (last - i) * sizeof key);
-    in->keys[last] = key;
-    if (in->prints) {
-        struct story_print p = in->prints[i];
-
-        memmove(&in->prints[i], &in->prints[i + 1], (last - i) * sizeof p);
-        in->prints[last] = p;
-    }
+    if (a->update)
+        gate_undo_keep(&g->undo, in, i);
+    a->update = false;
 }
 
 /* An update is an alert of its own: another key, another id. */
@@ -519,10 +456,11 @@ static bool judge_story(struct gate *g, const struct config_noise *conf,
         return false;
     case STORY_UPDATE:
         g->counts.updates++;
+        gate_undo_keep(&g->undo, in, i);
         revise(a, &in->keys[i], &in->prints[i]);
         return true;
     case STORY_ALERT:
-        a->update = false;
+        no_update(g, in, i);
         return true;
     }
     return true;
@@ -566,11 +504,11 @@ static void judge_change(struct gate *g, const struct gate_input *in, int64_t no
 
         if ((a->update && !conf->on_update) ||
             (needs_story(conf, in) && !judge_story(g, conf, in, i, now_ms))) {
-            drop(in, i);
+            gate_undo_drop(&g->undo, in, i);
             continue;
         }
         if (!in->prints)
-            a->update = false;
+            no_update(g, in, i);
         if (w && in->recalled)
             judge_recalled(g, w, a, now_ms);
         else if (w)
@@ -611,32 +549,33 @@ static struct store_change *change_of(struct gate *g)
 }
 
 /* Without knowledge of what was before: all are alerts, but nothing is an update. */
-static void let_pass(const struct gate_input *in)
+static void let_pass(struct gate *g, const struct gate_input *in)
 {
     for (size_t i = 0; i < in->change->n_alerts;)
         if (in->change->alerts[i].update)
-            drop(in, i);
+            gate_undo_drop(&g->undo, in, i);
         else
             i++;
 }
 
-/* What was decided before a commit that failed holds no more, and its memory is gone. */
-static void forget_verdicts(const struct store_change *c)
+void gate_forget(struct gate *g)
 {
-    for (size_t i = 0; i < c->n_alerts; i++)
-        c->alerts[i].held = c->alerts[i].sources = (struct str){ 0 };
+    gate_undo_all(&g->undo);
+    g->loaded = false;
+    clear_change(g);
 }
 
 struct store_change *gate_judge(struct gate *g, const struct gate_input *in, size_t n,
                                 int64_t now_ms)
 {
     clear_change(g);
+    if (gate_undo_begin(&g->undo, in, n) < 0)
+        g->loaded = false; /* it would remember what cannot be undone */
     for (size_t i = 0; i < n; i++) {
-        forget_verdicts(in[i].change);
         if (g->loaded)
             judge_change(g, &in[i], now_ms);
         else
-            let_pass(&in[i]);
+            let_pass(g, &in[i]);
     }
     collect_stories(g);
     return change_of(g);
@@ -678,13 +617,13 @@ static int make_digest(struct gate *g, struct watch *w, int64_t now_ms)
                           .last_seq = w->last_seq,
                           .priority = w->priority,
                           .late = w->late,
-                          .watch = str_of(w->name),
+                          .watch = str_of(w->entry.name),
                           .reason = str_of(reason),
                           .sinks = { w->sinks, w->sinks_n } };
     int n = snprintf(text, sizeof text, "%" PRId64 " %" PRId64 " ", w->first_seq,
                      w->last_seq);
-    XXH128_hash_t h =
-        XXH3_128bits_withSeed(text, (size_t)n, XXH3_64bits(w->name, strlen(w->name)));
+    XXH128_hash_t h = XXH3_128bits_withSeed(
+        text, (size_t)n, XXH3_64bits(w->entry.name, strlen(w->entry.name)));
     snprintf(d->id, sizeof d->id, "%016" PRIx64 "%016" PRIx64, h.high64, h.low64);
     g->digest_of[g->n_digest++] = w;
     return 0;
@@ -704,7 +643,7 @@ static void end_mutes(struct gate *g, int64_t now_ms)
         int64_t until = m->watch->noise->rules.mute_until_ms;
 
         if (!m->over && now_ms >= until) {
-            const struct watch *w = find_watch(g, str_of(m->watch->name));
+            const struct watch *w = name_table_find(&g->watches, str_of(m->watch->name));
 
             m->over = true;
             log_event(LOG_LEVEL_NOTICE, "mute_ended", "watch=%s held=%" PRId64,
@@ -726,10 +665,11 @@ static void say_expired(void *ctx, struct str watch, struct str title, unsigned 
 
 static void due_digests(struct gate *g, int64_t now_ms, bool all)
 {
-    for (size_t i = 0; i < g->cap && g->n_digest < DIGESTS_MAX; i++) {
-        struct watch *w = g->slot[i];
+    struct watch *w;
 
-        if (!w || !w->noise.held)
+    for (size_t i = 0;
+         g->n_digest < DIGESTS_MAX && (w = name_table_next(&g->watches, &i));) {
+        if (!w->noise.held)
             continue;
         if (noise_due_ms(&w->noise, rules_of(w), now_ms) > now_ms &&
             !(all && can_wait_no_more(w)))
@@ -768,7 +708,8 @@ void gate_done(struct gate *g, const struct gate_input *in, size_t n)
 
         for (size_t k = 0; k < c->n_alerts; k++) {
             const struct alert *a = &c->alerts[k];
-            struct watch *w = a->seq && a->held.n ? find_watch(g, a->watch) : NULL;
+            struct watch *w =
+                a->seq && a->held.n ? name_table_find(&g->watches, a->watch) : NULL;
 
             if (w && noise_reason_of(a->held) != NOISE_MAX_AGE &&
                 note_held(w, a->seq, a->priority, a->late, a->sinks) < 0)

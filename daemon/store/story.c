@@ -5,7 +5,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <xxhash.h>
+#include "name_table.h"
 
 #define VERSION 2
 #define SKIP_PENDING 64 /* looked at for one to forget that does not wait */
@@ -35,14 +35,12 @@ struct story {
 };
 
 struct watch {
-    char *name;
-    uint64_t hash;
+    struct name_entry entry; /* first */
     struct story *newest;
 };
 
 struct story_table {
-    struct watch **slot; /* open addressing; a power of two */
-    size_t cap, n_watches;
+    struct name_table watches;
     struct story *oldest, *newest, *dirty;
     size_t n, max, bytes;
     int64_t last_id;
@@ -80,62 +78,16 @@ void story_table_free(struct story_table *t)
         next = s->newer;
         story_free(s);
     }
-    for (size_t i = 0; i < t->cap; i++) {
-        if (!t->slot[i])
-            continue;
-        free(t->slot[i]->name);
-        free(t->slot[i]);
-    }
-    free(t->slot);
+    name_table_done(&t->watches);
     free(t->dead);
     buf_free(&t->packed);
     free(t);
 }
 
-static struct watch **slot_of(struct watch **slot, size_t cap, uint64_t hash,
-                              struct str name)
-{
-    size_t i = hash & (cap - 1);
-
-    while (slot[i] && (slot[i]->hash != hash || !str_eq(str_of(slot[i]->name), name)))
-        i = (i + 1) & (cap - 1);
-    return &slot[i];
-}
-
-static int grow_watches(struct story_table *t)
-{
-    size_t cap = t->cap ? t->cap * 2 : 16;
-    struct watch **slot = calloc(cap, sizeof *slot);
-
-    if (!slot)
-        return -ENOMEM;
-    for (size_t i = 0; i < t->cap; i++)
-        if (t->slot[i])
-            *slot_of(slot, cap, t->slot[i]->hash, str_of(t->slot[i]->name)) = t->slot[i];
-    free(t->slot);
-    t->slot = slot;
-    t->cap = cap;
-    return 0;
-}
-
 /* The watch of this name, made when there is none; NULL: out of memory. */
 static struct watch *watch_of(struct story_table *t, struct str name)
 {
-    uint64_t hash = XXH3_64bits(name.s, name.n);
-
-    if (t->n_watches * 4 >= t->cap * 3 && grow_watches(t) < 0)
-        return NULL;
-    struct watch **slot = slot_of(t->slot, t->cap, hash, name);
-    if (*slot)
-        return *slot;
-    struct watch *w = calloc(1, sizeof *w);
-    if (!w || !(w->name = strndup(name.n ? name.s : "", name.n))) {
-        free(w);
-        return NULL;
-    }
-    w->hash = hash;
-    t->n_watches++;
-    return *slot = w;
+    return name_table_get(&t->watches, name, sizeof(struct watch));
 }
 
 static size_t member_bytes(const struct story *s)
@@ -546,7 +498,7 @@ bool story_take_row(struct story_table *t, struct story_row *out)
     buf_clear(&t->packed);
     pack(s, &t->packed);
     *out =
-        (struct story_row){ s->id, s->until_ms, str_of(s->watch->name),
+        (struct story_row){ s->id, s->until_ms, str_of(s->watch->entry.name),
                             t->packed.error ? (struct str){ 0 } : buf_str(&t->packed) };
     return true;
 }
@@ -676,7 +628,7 @@ void story_expire(struct story_table *t, int64_t now_ms, story_expired_fn *each,
         if (s->until_ms >= now_ms)
             continue;
         if (s->waits && each)
-            each(ctx, str_of(s->watch->name), title_of(s), s->n_members);
+            each(ctx, str_of(s->watch->entry.name), title_of(s), s->n_members);
         forget(t, s);
     }
 }
