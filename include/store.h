@@ -208,9 +208,9 @@ struct store_cursor {
 /* Commit all of it or nothing.  An alert whose (feed, item key, watch) is recorded
  * already is skipped (an update of an item comes under a key of its own); the others get
  * the next sequence numbers, gap-free.  0, or -errno (nothing changed): -ENOSPC, -EIO,
- * -ENOMEM may pass and the same call may be made again; -EUCLEAN: the file is damaged;
- * the process should end, the next start moves it aside.
- */
+ * -ENOMEM, -ENOLCK may pass and the same call may be made again; -EUCLEAN: the file is
+ * damaged; the process should end, the next start moves it aside.  -ENOLCK again and
+ * again: a lock of this process is lost, which ends with the process. */
 int store_commit(struct store *s, struct store_change *const *changes, size_t n,
                  const struct store_cursor *cursors, size_t n_cursors);
 

@@ -19,6 +19,7 @@
 #define TURN_MS 200 /* of a long backlog, so that signals and the watchdog get theirs */
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 300000
+#define LOCK_TRIES 2   /* of some 10 s each; a lock that is lost ends with the process */
 #define AMENDED_MAX 64 /* at once */
 #define ASKED_MAX_MS 86400000
 
@@ -33,6 +34,7 @@ struct outlet { /* one sink and how far it is */
     int64_t told;   /* what the sink said last that it has delivered */
     int64_t saved;  /* what the writer was told */
     uint32_t failures;
+    bool unread;         /* the store could not be read for it, the last time */
     bool troubled;       /* its own thread says that it cannot deliver; said once */
     int64_t retry_ms;    /* mono: not before; 0: now */
     bool never_gives_up; /* the log: each alert has its line, however late */
@@ -323,8 +325,14 @@ static bool step(struct outlet *o, struct batch *b)
     r = store_alerts_after(o->dispatch->store, o->handed, BATCH_MAX, take, b);
     if (r < 0) {
         retry_later(o, store_why(o->dispatch->store), 0);
+        o->unread = true;
+        if (r == -ENOLCK && o->failures >= LOCK_TRIES && o->dispatch->event)
+            (void)sd_event_exit(o->dispatch->event, r);
         return false;
     }
+    if (!b->seen && o->unread)
+        recovered(o);
+    o->unread = false;
     if (!b->seen)
         return false;
     settle(b);

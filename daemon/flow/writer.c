@@ -26,6 +26,7 @@
 #define GATHER_ENOUGH 64 /* ... unless so many wait */
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 30000
+#define LOCK_TRIES 2 /* of some 10 s each */
 #define AMENDED_MAX 64
 #define WARN_EVERY_MS 3600000 /* a full disk is said once an hour */
 #define TIDY_EVERY_MS 600000  /* forgetting what is past its limits */
@@ -179,7 +180,7 @@ static void gather(struct writer *w, struct batch *b)
 static int may_pass(int error)
 {
     return error == -ENOSPC || error == -EDQUOT || error == -EIO || error == -EROFS ||
-           error == -EBUSY || error == -ENOMEM || error == -EFBIG;
+           error == -EBUSY || error == -ENOMEM || error == -EFBIG || error == -ENOLCK;
 }
 
 static void say_trouble(struct writer *w, int error)
@@ -207,11 +208,25 @@ static void wait_ms(struct writer *w, int64_t ms)
     }
 }
 
+/* The store is of no use to this process any more. */
+static void end_now(const struct writer *w, const char *event, const char *note)
+{
+    log_event(LOG_LEVEL_ERROR, event, "why=%s note=%s", log_quote(store_why(w->store)),
+              log_quote(note));
+    _exit(EXIT_FAILURE); /* nothing in memory is worth more than what is on disk */
+}
+
+static void end_damaged(const struct writer *w)
+{
+    end_now(w, "store_damaged", "ending; the next start moves the file aside");
+}
+
 /* Commit `n` changes and cursors, again and again while the disk is at fault. */
 static int commit(struct writer *w, struct store_change *const *change, size_t n,
                   const struct store_cursor *cursor, size_t n_cursors)
 {
     int64_t wait = RETRY_MIN_MS;
+    int locked = 0;
 
     for (;;) {
         int r = store_commit(w->store, change, n, cursor, n_cursors);
@@ -224,6 +239,8 @@ static int commit(struct writer *w, struct store_change *const *change, size_t n
             return r;
         atomic_store(&w->stuck, true);
         say_trouble(w, r);
+        if (r == -ENOLCK && ++locked == LOCK_TRIES)
+            end_now(w, "store_locked", "ending; its locks end with this process");
         if (atomic_load(&w->stopping))
             return r;
         wait_ms(w, wait);
@@ -232,14 +249,6 @@ static int commit(struct writer *w, struct store_change *const *change, size_t n
 }
 
 /* --- the gate --- */
-
-static void end_damaged(const struct writer *w)
-{
-    log_event(LOG_LEVEL_ERROR, "store_damaged",
-              "why=%s note=\"ending; the next start moves the file aside\"",
-              log_quote(store_why(w->store)));
-    _exit(EXIT_FAILURE); /* nothing in memory is worth more than what is on disk */
-}
 
 /* What it remembers comes from the store; while it cannot, everything passes. */
 static void wake_gate(struct writer *w)
@@ -279,10 +288,6 @@ static int commit_judged(struct writer *w, struct store_change **change, size_t 
                          const struct gate_input *in, size_t n_in,
                          const struct store_cursor *cursor, size_t n_cursors)
 {
-    size_t whole[BATCH_MAX];
-
-    for (size_t i = 0; i < n_in; i++)
-        whole[i] = in[i].change->n_alerts;
     wake_gate(w);
     struct store_change *more = gate_judge(w->gate, in, n_in, clock_utc_ms());
     if (more)
@@ -294,8 +299,6 @@ static int commit_judged(struct writer *w, struct store_change **change, size_t 
         gate_done(w->gate, in, n_in);
         return 0;
     }
-    for (size_t i = 0; i < n_in; i++) /* to be judged again */
-        in[i].change->n_alerts = whole[i];
     gate_forget(w->gate);
     return r;
 }

@@ -183,6 +183,8 @@ int sqlite_errno(sqlite3 *db, int rc)
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return -EBUSY;
+    case SQLITE_PROTOCOL:
+        return -ENOLCK;
     case SQLITE_READONLY:
         return -EROFS;
     case SQLITE_CORRUPT:
