@@ -94,6 +94,7 @@ class Daemon:
         self.state = os.path.join(folder, "state")
         self.log = os.path.join(folder, "alerts.log")
         self.env, self.runs, self.process, self.notify = env or {}, 0, None, None
+        self.program = BIN
         self.write(config)
 
     def write(self, config):
@@ -126,7 +127,7 @@ class Daemon:
         self.runs += 1
         self.stderr_path = os.path.join(self.folder, f"stderr.{self.runs}")
         with open(self.stderr_path, "wb") as err:
-            return subprocess.Popen([BIN, *args], env=self._environment() | more.pop("env", {}),
+            return subprocess.Popen([self.program, *args], env=self._environment() | more.pop("env", {}),
                                     cwd=self.folder, stdin=subprocess.DEVNULL, stderr=err,
                                     start_new_session=True, **more)
 

@@ -1,162 +1,137 @@
-/* Preloaded into feedwatch: faults of the disk and of memory, at a step or for a while.
- *   FAULT=kill     FAULT_STEP=N   ends the process before its Nth call that changes a
- * file FAULT=memory   FAULT_STEP=N   the Nth allocation fails FAULT=full FAULT_WHILE=F
- * writes to files fail while F exists: no space FAULT=short    FAULT_WHILE=F  half of
- * each write to a file, then no space FAULT=sync     FAULT_WHILE=F  fsync and fdatasync
- * fail: input/output error FAULT_DONE=F is made when the fault at a step came. */
-#include <dlfcn.h>
+/* Faults of the disk and of memory at a chosen step, for the program as it runs.  A test
+ * sets them, and counts steps, in a file that both have mapped (FAULT_CONTROL; see
+ * tests/e2e/faults.py).
+ *
+ * As faults.so it is preloaded: any allocation of the process can fail, and any call that
+ * touches a file below one of the paths in FAULT_UNDER (separated by ':').  Linked in
+ * with -DFAULTS_LINKED it stands before the allocations of the program itself, so that a
+ * sanitizer's own allocator can stay behind it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-enum fault { NONE, KILL, MEMORY, FULL, SHORT, SYNC };
+enum what { /* FAULT_... in faults.py */
+            NONE,
+            KILL,   /* the process ends before the call */
+            MEMORY, /* an allocation fails */
+            FAIL,   /* a call fails with `error` */
+            SHORT,  /* half is written; of a single byte: no space */
+};
 
-static enum fault fault;
-static const char *during, *done;
-static atomic_long left;
+enum { WRITE = 1, SYNC = 2, CHANGE = 4, OPEN = 8, READ = 16, LOOK = 32, LOCK = 64 };
+
+struct control {
+    atomic_int what;
+    int error;
+    int calls; /* which: WRITE | SYNC ... */
+    int under; /* which paths of FAULT_UNDER: 1, 2, 4 ...; 0: all */
+    int each;  /* step has the fault, else the left-th from now on */
+    _Atomic int64_t left;
+    _Atomic int64_t steps;  /* there were, while `what` was set */
+    _Atomic int64_t struck; /* of them had the fault */
+};
+
+static struct control *control; /* NULL: no faults */
 
 static void __attribute__((constructor)) begin(void)
 {
-    static const char *const name[] = { "", "kill", "memory", "full", "short", "sync" };
-    const char *want = getenv("FAULT"), *step = getenv("FAULT_STEP");
+    const char *path = getenv("FAULT_CONTROL");
+    int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
 
-    during = getenv("FAULT_WHILE");
-    done = getenv("FAULT_DONE");
-    atomic_store(&left, step ? strtol(step, NULL, 10) : 0);
-    for (int i = 1; want && i <= SYNC; i++)
-        if (!strcmp(want, name[i]))
-            fault = (enum fault)i;
-}
-
-static bool is_file(int fd)
-{
-    struct stat st;
-
-    return fd > 2 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-}
-
-static bool step_comes(void)
-{
-    return atomic_fetch_sub(&left, 1) == 1;
-}
-
-static void mark_done(void)
-{
-    int fd = done ? open(done, O_CREAT | O_WRONLY | O_CLOEXEC, 0600) : -1;
-
-    if (fd >= 0)
-        close(fd);
-}
-
-/* Before a call that changes a file. */
-static void before(void)
-{
-    if (fault != KILL || !step_comes())
+    if (fd < 0)
         return;
-    mark_done();
-    kill(getpid(), SIGKILL);
-    for (;;)
-        pause();
+    void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (p != MAP_FAILED)
+        control = p;
 }
 
-static bool now(enum fault which)
+static bool strikes(void)
 {
-    return fault == which && during && access(during, F_OK) == 0;
+    atomic_fetch_add(&control->steps, 1);
+    if (!control->each && atomic_fetch_sub(&control->left, 1) != 1)
+        return false;
+    atomic_fetch_add(&control->struck, 1);
+    return true;
 }
 
-#define REAL(name) ((__typeof__(&name))(size_t)dlsym(RTLD_NEXT, #name))
-
-ssize_t write(int fd, const void *bytes, size_t n)
+static bool no_memory(void)
 {
-    bool file = is_file(fd);
+    if (!control || atomic_load(&control->what) != MEMORY || !strikes())
+        return false;
+    errno = ENOMEM;
+    return true;
+}
 
-    if (file)
-        before();
-    if (file && (now(FULL) || (now(SHORT) && n < 2))) {
-        errno = ENOSPC;
+#ifdef FAULTS_LINKED
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+char *__real_strdup(const char *s);
+char *__real_strndup(const char *s, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+char *__wrap_strdup(const char *s);
+char *__wrap_strndup(const char *s, size_t n);
+int __wrap_asprintf(char **out, const char *format, ...);
+
+void *__wrap_malloc(size_t n)
+{
+    return no_memory() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return no_memory() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return no_memory() ? NULL : __real_realloc(p, n);
+}
+
+char *__wrap_strdup(const char *s)
+{
+    return no_memory() ? NULL : __real_strdup(s);
+}
+
+char *__wrap_strndup(const char *s, size_t n)
+{
+    return no_memory() ? NULL : __real_strndup(s, n);
+}
+
+int __wrap_asprintf(char **out, const char *format, ...)
+{
+    va_list list;
+
+    if (no_memory())
         return -1;
-    }
-    return REAL(write)(fd, bytes, file && now(SHORT) ? n / 2 : n);
+    va_start(list, format);
+    int n = vasprintf(out, format, list);
+    va_end(list);
+    return n;
 }
 
-ssize_t pwrite64(int fd, const void *bytes, size_t n, off64_t at)
-{
-    before();
-    if (now(FULL) || now(SHORT)) {
-        errno = ENOSPC;
-        return -1;
-    }
-    return REAL(pwrite64)(fd, bytes, n, at);
-}
+#else
 
-ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at)
-{
-    return pwrite64(fd, bytes, n, at);
-}
-
-int fdatasync(int fd)
-{
-    before();
-    if (now(SYNC)) {
-        errno = EIO;
-        return -1;
-    }
-    return REAL(fdatasync)(fd);
-}
-
-int fsync(int fd)
-{
-    before();
-    if (now(SYNC)) {
-        errno = EIO;
-        return -1;
-    }
-    return REAL(fsync)(fd);
-}
-
-int ftruncate64(int fd, off64_t size)
-{
-    before();
-    return REAL(ftruncate64)(fd, size);
-}
-
-int ftruncate(int fd, off_t size)
-{
-    return ftruncate64(fd, size);
-}
-
-int rename(const char *from, const char *to)
-{
-    before();
-    return REAL(rename)(from, to);
-}
-
-int unlink(const char *path)
-{
-    before();
-    return REAL(unlink)(path);
-}
+#include <dlfcn.h>
 
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
-
-static bool no_memory(void)
-{
-    if (fault != MEMORY || !step_comes())
-        return false;
-    mark_done();
-    errno = ENOMEM;
-    return true;
-}
 
 void *malloc(size_t n)
 {
@@ -172,3 +147,225 @@ void *realloc(void *p, size_t n)
 {
     return no_memory() ? NULL : __libc_realloc(p, n);
 }
+
+static bool is_under(const char *path)
+{
+    const char *at = getenv("FAULT_UNDER");
+
+    for (int bit = 1; at && *at; bit <<= 1) {
+        size_t n = strcspn(at, ":");
+
+        if (n && !strncmp(path, at, n) && (!control->under || control->under & bit))
+            return true;
+        at += n + (at[n] == ':');
+    }
+    return false;
+}
+
+/* Is `call` one that the test asks about, on one of its files? */
+static bool is_meant(int call, int fd, const char *path)
+{
+    char link[40], target[4096];
+
+    if (!control || !(control->calls & call))
+        return false;
+    int what = atomic_load(&control->what);
+    if (what == NONE || what == MEMORY)
+        return false;
+    if (path)
+        return is_under(path);
+    if (fd <= 2)
+        return false;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, target, sizeof target - 1);
+    if (n < 0)
+        return false;
+    target[n] = '\0';
+    return is_under(target);
+}
+
+/* Before each call.  True: it fails, and errno says how. */
+static bool fails(int call, int fd, const char *path)
+{
+    int keep = errno;
+    bool meant = is_meant(call, fd, path);
+
+    errno = keep;
+    if (!meant || atomic_load(&control->what) == SHORT || !strikes())
+        return false;
+    if (atomic_load(&control->what) == FAIL) {
+        errno = control->error;
+        return true;
+    }
+    kill(getpid(), SIGKILL);
+    for (;;)
+        pause();
+}
+
+/* How much of `n` bytes a write may take; 0: nothing, errno says so. */
+static size_t amount(int fd, size_t n)
+{
+    int keep = errno;
+    bool meant = n && is_meant(WRITE, fd, NULL) && atomic_load(&control->what) == SHORT;
+
+    errno = keep;
+    if (!meant || !strikes())
+        return n;
+    if (n < 2)
+        errno = ENOSPC;
+    return n / 2;
+}
+
+#define REAL(name) ((__typeof__(&name))(size_t)dlsym(RTLD_NEXT, #name))
+
+ssize_t write(int fd, const void *bytes, size_t n)
+{
+    size_t some;
+
+    if (fails(WRITE, fd, NULL) || (n && !(some = amount(fd, n))))
+        return -1;
+    return REAL(write)(fd, bytes, n ? some : 0);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t n, off64_t at)
+{
+    size_t some;
+
+    if (fails(WRITE, fd, NULL) || (n && !(some = amount(fd, n))))
+        return -1;
+    return REAL(pwrite64)(fd, bytes, n ? some : 0, at);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at)
+{
+    return pwrite64(fd, bytes, n, at);
+}
+
+ssize_t read(int fd, void *bytes, size_t n)
+{
+    return fails(READ, fd, NULL) ? -1 : REAL(read)(fd, bytes, n);
+}
+
+ssize_t pread64(int fd, void *bytes, size_t n, off64_t at)
+{
+    return fails(READ, fd, NULL) ? -1 : REAL(pread64)(fd, bytes, n, at);
+}
+
+ssize_t pread(int fd, void *bytes, size_t n, off_t at)
+{
+    return pread64(fd, bytes, n, at);
+}
+
+int fdatasync(int fd)
+{
+    return fails(SYNC, fd, NULL) ? -1 : REAL(fdatasync)(fd);
+}
+
+int fsync(int fd)
+{
+    return fails(SYNC, fd, NULL) ? -1 : REAL(fsync)(fd);
+}
+
+int ftruncate64(int fd, off64_t size)
+{
+    return fails(CHANGE, fd, NULL) ? -1 : REAL(ftruncate64)(fd, size);
+}
+
+int ftruncate(int fd, off_t size)
+{
+    return ftruncate64(fd, size);
+}
+
+int rename(const char *from, const char *to)
+{
+    return fails(CHANGE, -1, from) ? -1 : REAL(rename)(from, to);
+}
+
+int unlink(const char *path)
+{
+    return fails(CHANGE, -1, path) ? -1 : REAL(unlink)(path);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+    return fails(CHANGE, -1, path) ? -1 : REAL(mkdir)(path, mode);
+}
+
+int open64(const char *path, int flags, ...)
+{
+    va_list list;
+
+    va_start(list, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0;
+    va_end(list);
+    return fails(OPEN, -1, path) ? -1 : REAL(open64)(path, flags, mode);
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list list;
+
+    va_start(list, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0;
+    va_end(list);
+    return open64(path, flags, mode);
+}
+
+void *mmap64(void *at, size_t n, int protection, int flags, int fd, off64_t offset)
+{
+    return fd >= 0 && fails(OPEN, fd, NULL)
+               ? MAP_FAILED
+               : REAL(mmap64)(at, n, protection, flags, fd, offset);
+}
+
+int stat64(const char *restrict path, struct stat64 *restrict out)
+{
+    return fails(LOOK, -1, path) ? -1 : REAL(stat64)(path, out);
+}
+
+int stat(const char *restrict path, struct stat *restrict out)
+{
+    return fails(LOOK, -1, path) ? -1 : REAL(stat)(path, out);
+}
+
+int lstat64(const char *restrict path, struct stat64 *restrict out)
+{
+    return fails(LOOK, -1, path) ? -1 : REAL(lstat64)(path, out);
+}
+
+int fstat64(int fd, struct stat64 *out)
+{
+    return fails(LOOK, fd, NULL) ? -1 : REAL(fstat64)(fd, out);
+}
+
+int fstat(int fd, struct stat *out)
+{
+    return fails(LOOK, fd, NULL) ? -1 : REAL(fstat)(fd, out);
+}
+
+int access(const char *path, int mode)
+{
+    return fails(LOOK, -1, path) ? -1 : REAL(access)(path, mode);
+}
+
+int fcntl64(int fd, int command, ...)
+{
+    va_list list;
+
+    va_start(list, command);
+    void *arg = va_arg(list, void *); /* or an int, or nothing: in the same register */
+    va_end(list);
+    return fails(LOCK, fd, NULL) ? -1 : REAL(fcntl64)(fd, command, arg);
+}
+
+int fcntl(int fd, int command, ...)
+{
+    va_list list;
+
+    va_start(list, command);
+    void *arg = va_arg(list, void *);
+    va_end(list);
+    return fcntl64(fd, command, arg);
+}
+
+#endif
