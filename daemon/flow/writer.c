@@ -545,7 +545,8 @@ static int recall(struct store *s, void *ctx)
     (void)s;
     do {
         n = c->n - at < RECALL_AT_ONCE ? c->n - at : RECALL_AT_ONCE;
-        r = recall_some(c->writer, c->list + at, n, at + n == c->n ? &note : NULL);
+        r = recall_some(c->writer, n ? c->list + at : NULL, n,
+                        at + n == c->n ? &note : NULL);
         at += n;
     } while (r == 0 && at < c->n);
     if (c->n)
