@@ -27,6 +27,23 @@ static const struct line cases[] = {
     { "exact:WHO", "who said it" },
     { "exact:WHO", "the ⟦WHO⟧ said it, who knows" },
     { "2 OF (Putin, Xi, Trump)", "⟦Trump⟧ phones ⟦Xi⟧" },
+    /* binding: NEAR, NOT, AND, OR; adjacency is AND; only capitals are operators */
+    { "a b", "⟦b⟧ x ⟦a⟧" },
+    { "a b", "a x" },
+    { "a OR b AND c", "⟦a⟧ b" },
+    { "a OR b AND c", "b x" },
+    { "(a OR b) AND c", "a b" },
+    { "c -a NEAR/0 b", "a x b ⟦c⟧" },
+    { "c -a NEAR/0 b", "a b c" },
+    { "a or b", "⟦a⟧ ⟦or⟧ ⟦b⟧" },
+    { "a or b", "a b" },
+    { "a not b", "⟦b⟧ ⟦not⟧ ⟦a⟧" },
+    /* sets, and sets in sets */
+    { "@rocket", "with ⟦Ракетами⟧ and ⟦rocket⟧, ⟦ロケット⟧" },
+    { "@space AND moon", "to the ⟦moon⟧ by ⟦rocket⟧ in ⟦low orbit⟧" },
+    { "@space AND moon", "moon rockets, low orbits" },
+    { "@rocket NEAR/1 moon", "⟦rocket⟧ to ⟦moon⟧ and then a rocket" },
+    { "2 OF (@space, moon, sun)", "rocket in low orbit" },
     /* whole words */
     { "Xi", "⟦Xi⟧, ⟦XI⟧ ⟦Xi⟧’s ⟦Xi⟧-Putin" },
     { "Xi", "taxi Mexico XIX Xi2 aXi" },
@@ -63,13 +80,28 @@ static const struct line cases[] = {
     { "\"🚀\"", "to the moon ⟦🚀⟧⟦🚀⟧" },
     /* as written */
     { "exact:Erdoğan", "Erdogan erdoğan ⟦Erdoğan⟧ ⟦Erdog\u0306an⟧" },
+    { "exact:WHO", "WHOLE, WHO2, ⟦WHO⟧-led" },
     { "exact:\"Big Apple\"", "big apple, ⟦Big Apple⟧" },
     /* regexes */
     { "/Xi{2,}/", "Xi ⟦Xii⟧" },
     { "/xi{2,}/i", "Xi ⟦XII⟧" },
     { "/\\bпут\\w+/i AND b", "⟦Путиным⟧ ⟦b⟧" },
     { "/a+/ NEAR/0 b", "⟦a⟧ ⟦b⟧ x aa c" },
+    { "/café/", "cafe CAFÉ ⟦café⟧" },
+    { "/^.$/", "⟦é⟧" },
+    /* separators in words */
+    { "O'Brien", "⟦O’Brien⟧ ⟦o brien⟧ obrien" },
+    { "km/h", "⟦km/h⟧ ⟦km h⟧ kmh" },
+    { "l’Ukraine", "de ⟦l'Ukraine⟧" },
     /* scripts */
+    { "Đà Nẵng", "⟦Da⟧ ⟦Nang⟧" },
+    { "œuvre", "⟦OEUVRE⟧" },
+    { "ລາວ", "ປະເທດ⟦ລາວ⟧" },
+    { "ខ្មែរ", "ភាសា⟦ខ្មែរ⟧" },
+    { "မြန်မာ", "⟦မြန်မာ⟧နိုင်ငံ" },
+    { "iPhone", "新⟦iPhone⟧手机" },
+    { "15", "iPhone15 第⟦15⟧回" },
+    { "Xi", "⟦Xi⟧习" },
     { "istanbul", "⟦İSTANBUL⟧ ⟦Istanbul⟧ ⟦ıstanbul⟧" },
     { "Strasse", "die ⟦Straße⟧, ⟦STRASSE⟧, ⟦STRAẞE⟧" },
     { "Müller", "⟦Muller⟧ ⟦MU\u0308LLER⟧ Mueller" },
@@ -134,12 +166,31 @@ static const struct field_line field_cases[] = {
     { "site:org", "site0:20+3" },
     { "feed:\"kyiv post\"", "feed0:0+9" },
     { "feed:kyiv", "no" },
+    { "met", "content0:8+3" },
+    { "text:met", "content0:8+3" },
+    { "title:met", "no" },
+    { "\"visits leaders\"", "no" },
+    { "visits NEAR/3 leaders", "no" },
+    { "visits leaders", "summary0:6+6 content0:0+7" },
+    { "category:asia", "category1:0+4" },
+    { "tag:asia", "category1:0+4" },
+    { "category:\"news asia\"", "no" },
+    { "asia", "no" },
+    { "url:example", "link0:12+7" },
+    { "intitle:speaks", "title0:15+6" },
+    { "intext:visits", "summary0:6+6" },
+    { "exact:title:putin", "no" },
     { "group:WORLD", "group0:0+5" },
     { "lang:en", "lang0:0+2" },
     { "lang:EN-gb", "lang0:0+5" },
     { "lang:e", "no" },
     { "lang:en AND putin", "title0:9+5 summary0:0+5 lang0:0+2" },
     { "link:/s[u]mmit/", "link0:29+6" },
+};
+
+static const struct rule_set sets[] = {
+    { "rocket", "rocket\nРакет*\nロケット" },
+    { "space", "@rocket\n\"low orbit\"" },
 };
 
 static char got[4000];
@@ -168,7 +219,7 @@ static int run(const char *text, const struct match_input *in)
     int hits = 0;
 
     got[0] = '\0';
-    if (rule_parse(&rule, str_of(text), NULL, 0, &bad) < 0)
+    if (rule_parse(&rule, str_of(text), sets, sizeof sets / sizeof *sets, &bad) < 0)
         fail_msg("%s: %s", text, bad.what);
     struct match_rule m = { 7, rule->root };
     assert_int_equal(match_set_new(&set, &m, 1, NULL, NULL), 0);
@@ -229,6 +280,7 @@ static void every_field(void **state)
     struct match_input in = {
         .title = STR("Opinion: Putin speaks"),
         .summary = STR("Putin visits"),
+        .content = STR("Leaders met"),
         .link = STR("http://news.example.org:80/a-summit?x=1"),
         .feed = STR("Kyiv-Post"),
         .group = STR("world"),
