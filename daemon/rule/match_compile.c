@@ -241,7 +241,9 @@ static int compile_regex(struct compiler *c, const struct rule_node *node)
     struct numbers *codes = &c->set->codes;
     size_t at = codes->n;
 
-    if (!c->needs_grams || c->in_near)
+    if (c->grams == GRAMS_ASK)
+        c->grams = rule_needs_word(c->root) ? GRAMS_NO : GRAMS_YES;
+    if (c->grams == GRAMS_NO || c->in_near)
         return compile_pattern(c, node);
     int r = emit(c, CODE_AND, 2);
     if (r == 0)
@@ -398,6 +400,7 @@ static int compile_node(struct compiler *c, const struct rule_node *node, unsign
 
 int compile_rule(struct compiler *c, const struct rule_node *root)
 {
-    c->needs_grams = !rule_needs_word(root);
+    c->root = root;
+    c->grams = GRAMS_ASK;
     return compile_node(c, root, 0);
 }

@@ -344,14 +344,17 @@ int array_room(void **p, size_t *cap, size_t n, size_t size);
 
 /* --- compiling ------------------------------------------------------------------- */
 
+enum grams { GRAMS_ASK, GRAMS_YES, GRAMS_NO };
+
 struct compiler {
     struct match_set *set;
     struct text text; /* scratch */
     struct buf *why;
-    struct numbers uses;    /* of each term: how many rules; then its cost */
-    struct numbers records; /* term, place, filters << 1 | sure, filters */
-    struct numbers filters; /* of the record in the making */
-    bool needs_grams;       /* the rule in the making may be found by its regexes alone */
+    struct numbers uses;          /* of each term: how many rules; then its cost */
+    struct numbers records;       /* term, place, filters << 1 | sure, filters */
+    struct numbers filters;       /* of the record in the making */
+    const struct rule_node *root; /* the rule in the making */
+    enum grams grams;             /* may its regexes alone find it? */
     bool in_near;
 };
 

@@ -1,7 +1,14 @@
 /* How common terms are among the items that pass: the next set that is compiled looks its
  * rules up by what is rare.  A table of counters by hash, shared by all threads and
  * handed from set to set.  Counts are estimates: words may share a counter, threads may
- * lose a step to each other.  What hits never depends on them. */
+ * lose a step to each other.  What hits never depends on them.
+ *
+ * A reload compiles by them; nothing else does, and they are not stored.  For how many
+ * rules ask for a word tells as much where rules are about what items are about (measure
+ * it: make bench-match LEARN=-l): 100,000 such rules take the same time compiled by
+ * counts or without, and so do a million; 100,000 rules of the 1000 commonest words alone
+ * take a fifth less.  That is not worth a thread that compiles beside the running set of
+ * its own accord. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -40,7 +40,7 @@ bench-text: $(B)/bench/bench_text $(B)/shared/.stamp
 	@$< $(B)/shared
 
 bench-match: $(B)/bench/bench_match $(B)/shared/.stamp
-	@$< $(B)/shared/polls $(RULES) $(KIND)
+	@$< $(LEARN) $(B)/shared/polls $(RULES) $(KIND)
 
 .PHONY: bench-match bench-text
 
