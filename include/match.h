@@ -77,6 +77,7 @@ struct match_counts {
     unsigned long evaluated;  /* of those, whose tree was walked */
     unsigned long hits;
     unsigned long regex_limits; /* regexes that ran into their limits: no match */
+    uint32_t limited;           /* id of the rule whose regex was the last to */
 };
 const struct match_counts *match_scratch_counts(const struct match_scratch *s);
 unsigned long match_scratch_regex_limits(const struct match_scratch *s);

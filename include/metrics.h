@@ -10,11 +10,12 @@
 #include "fetch.h"
 
 enum metric {
-    METRIC_BYTES,    /* received */
-    METRIC_ITEMS,    /* new ones, judged */
-    METRIC_ALERTS,   /* committed */
-    METRIC_MATCHED,  /* items put to the rules */
-    METRIC_MATCH_NS, /* the time that took */
+    METRIC_BYTES,        /* received */
+    METRIC_ITEMS,        /* new ones, judged */
+    METRIC_ALERTS,       /* committed */
+    METRIC_MATCHED,      /* items put to the rules */
+    METRIC_MATCH_NS,     /* the time that took */
+    METRIC_REGEX_LIMITS, /* regexes that were given up for an item */
     METRICS
 };
 void metrics_add(enum metric m, int64_t n);

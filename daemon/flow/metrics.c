@@ -244,6 +244,8 @@ int metrics_render(struct buf *b, const struct metrics_scene *sc)
                      metrics_get(METRIC_MATCH_NS) % 1000000000);
     (void)buf_printf(b, "feedwatch_match_seconds_count %" PRId64 "\n",
                      metrics_get(METRIC_MATCHED));
+    single(b, "regex_limits_total", "counter", metrics_get(METRIC_REGEX_LIMITS),
+           "Regexes that ran into their limit for an item: no match.");
     render_sinks(b, sc);
     single(b, "resident_memory_bytes", "gauge", resident_bytes(), "Resident memory.");
     single(b, "open_files", "gauge", open_files(), "Open file descriptors.");

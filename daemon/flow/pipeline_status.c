@@ -80,6 +80,9 @@ static void compose(struct pipeline *p, char *out, size_t size)
                      " new items, %" PRId64 " alerts since the start",
                      p->snap->config->n_watches, rate / 10, (int)(rate % 10),
                      metrics_get(METRIC_ITEMS), metrics_get(METRIC_ALERTS));
+    if (metrics_get(METRIC_REGEX_LIMITS))
+        (void)buf_printf(&b, "; %" PRId64 " times a regex ran into its limit",
+                         metrics_get(METRIC_REGEX_LIMITS));
     put_sinks(&b, p->dispatch);
     snprintf(out, size, "%s", b.s ? b.s : "running");
     buf_free(&b);

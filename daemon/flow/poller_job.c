@@ -240,6 +240,25 @@ static bool is_silent(const struct job *j, const struct item *item)
     return when != ITEM_NO_TIME && j->now_ms / 1000 - when > max_age;
 }
 
+/* A regex ran into its limit, which counts as no match: said once for each rule. */
+static void note_limit(struct job *j, unsigned long n, uint32_t rule_id)
+{
+    struct poller *p = j->poller;
+    const struct config *c = j->snap->config;
+
+    metrics_add(METRIC_REGEX_LIMITS, (int64_t)n);
+    if (j->snap != p->snap)
+        return; /* a config that is on its way out */
+    if (!p->limited)
+        p->limited = calloc(c->n_watches, sizeof *p->limited);
+    if (!p->limited || p->limited[rule_id])
+        return;
+    p->limited[rule_id] = true;
+    log_event(LOG_LEVEL_WARN, "regex_limit",
+              "watch=%s feed=%s note=\"counts as no match\"",
+              log_quote(c->watches[rule_id].name), log_quote(j->feed->conf->name));
+}
+
 /* Match `item` against every rule; its alerts go to `to`. */
 static int match(struct job *j, const struct item *item, const struct feed_info *info,
                  const struct seen_key *key, struct alerts *to)
@@ -252,7 +271,11 @@ static int match(struct job *j, const struct item *item, const struct feed_info 
     j->item_key = *key;
     j->item_alerts = to;
     j->item_printed = false;
+    const struct match_counts *counts = match_scratch_counts(j->poller->scratch);
+    unsigned long limits = counts->regex_limits;
     int r = match_item(j->snap->rules, j->poller->scratch, &in, on_hit, j);
+    if (counts->regex_limits != limits)
+        note_limit(j, counts->regex_limits - limits, counts->limited);
     j->item = NULL;
     j->match_ns += clock_mono_ns() - began;
     j->n_matched++;

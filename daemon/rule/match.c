@@ -308,6 +308,7 @@ enum { AHEAD = 8 }; /* rules whose code is called for before it is needed */
 static int evaluate(struct match_scratch *s, const uint32_t *rules, size_t n)
 {
     const uint32_t *codes = s->set->codes.v;
+    unsigned long limits = s->counts.regex_limits;
     int r = add_hits_room(s, n);
 
     for (size_t i = 0; r == 0 && i < n; i++) {
@@ -315,6 +316,10 @@ static int evaluate(struct match_scratch *s, const uint32_t *rules, size_t n)
             __builtin_prefetch(codes + rules[i + AHEAD]);
         if (code_holds(s, codes + rules[i] + 1))
             s->hits[s->n_hits++] = rules[i];
+        if (s->counts.regex_limits != limits) {
+            limits = s->counts.regex_limits;
+            s->counts.limited = codes[rules[i]];
+        }
     }
     s->counts.evaluated += n;
     return r;

@@ -481,6 +481,25 @@ def check_histogram(test, name, samples):
         test.assertEqual(samples[f"{name}_count{{{labels}}}"], buckets[-1][1])
 
 
+class RegexLimit(bench.Test):
+    def figures(self):
+        with open(os.path.join(self.folder, "out.prom"), encoding="utf-8") as file:
+            return file.read().splitlines()
+
+    def test_is_said_once_and_counted(self):
+        feed = self.origin.feed("/news", items=[Item("old")])
+        daemon = self.daemon("[feedwatch]\nmetrics = out.prom\n" + FEEDS
+                             + "[watch:endless]\nmatch = /(a+)+\\d$/\n" + WATCH).start()
+        self.learnt(feed)
+        for n in range(3):
+            feed.publish(Item(title=f"news {n}", summary="a" * 40000 + f"b{n}."))
+        wait(lambda: "feedwatch_regex_limits_total 3" in self.figures(), 40, "the figure")
+        said = [line for line in daemon.stderr().splitlines() if "regex_limit" in line]
+        self.assertEqual(len(said), 1, daemon.stderr())
+        self.assertIn("watch=endless feed=news", said[0].replace('"', ""))
+        daemon.stop()
+
+
 class Metrics(bench.Test):
     def test_figures_and_their_format(self):
         news = self.origin.feed("/news", items=[Item("old"), Item("older")])

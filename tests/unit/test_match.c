@@ -374,6 +374,7 @@ static void a_regex_without_end_stops_and_is_counted(void **state)
     assert_int_equal(match_item(set, scratch, &in, note_spans, &hits), 0);
     assert_int_equal(hits, 0);
     assert_int_equal(match_scratch_regex_limits(scratch), 1);
+    assert_int_equal(match_scratch_counts(scratch)->limited, 1);
     match_scratch_free(scratch);
     match_set_free(set);
 }
