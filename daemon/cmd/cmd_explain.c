@@ -264,29 +264,11 @@ static int on_item(void *ctx, const struct item *item, const struct feed_info *i
 
 static bool read_options(struct job *j, int argc, char **argv, int *status)
 {
-    static const struct option known[] = {
-        { "feed", required_argument, NULL, 'f' },
-        { "group", required_argument, NULL, 'g' },
-        { "help", no_argument, NULL, 'h' },
-        { 0 },
-    };
-    int c;
+    struct try_options o = { .json = false };
 
-    *status = TRY_ERROR;
-    while ((c = getopt_long(argc, argv, "+f:g:h", known, NULL)) != -1) {
-        if (c == 'f') {
-            j->feed.feed = optarg;
-        } else if (c == 'g') {
-            j->feed.group = optarg;
-        } else if (c == 'h') {
-            fputs(usage_text, stdout);
-            *status = EXIT_OK;
-            return false;
-        } else {
-            fputs("Try 'feedwatch explain --help'.\n", stderr);
-            return false;
-        }
-    }
+    if (!try_options(&o, "explain", usage_text, argc, argv, status))
+        return false;
+    j->feed = o.feed;
     if (argc - optind == 1 || argc - optind == 2)
         return true;
     fputs("feedwatch explain: a rule and one file are needed.\n"
@@ -323,13 +305,9 @@ int cmd_explain(int argc, char **argv)
     if (!bad)
         bad = try_file("explain", optind + 1 < argc ? argv[optind + 1] : "-", on_item,
                        &j) < 0;
-    if (j.error)
-        fprintf(stderr, "feedwatch explain: %s\n", strerror(-j.error));
     forget(&j);
     free(j.part);
     try_free(&j.rules);
     rule_free(rule);
-    if (bad || j.error || fflush(stdout) || ferror(stdout))
-        return TRY_ERROR;
-    return j.matched ? TRY_SOME : TRY_NONE;
+    return try_status("explain", bad, j.error, j.matched);
 }

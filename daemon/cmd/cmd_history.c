@@ -291,11 +291,7 @@ static int put_json(const struct match_job *j)
     (void)json_member_str(&b, "link", j->item->item.link);
     (void)json_member_bool(&b, "learnt", j->item->silent);
     (void)buf_puts(&b, "}\n");
-    int r = b.error;
-    if (r == 0 && fwrite(b.s, 1, b.n, stdout) != b.n)
-        r = -EIO;
-    buf_free(&b);
-    return r;
+    return try_put(&b);
 }
 
 static int on_hit(void *ctx, uint32_t id, const struct match_span *spans, size_t n)
@@ -354,9 +350,7 @@ static int match_kept(struct match_job *j, const struct rule *rule,
     if (r == 0 && !j->json)
         show_sum(j, &sum);
     try_free(&rules);
-    if (r < 0 || fflush(stdout) || ferror(stdout))
-        return TRY_ERROR;
-    return j->hits ? TRY_SOME : TRY_NONE;
+    return try_status("match", r < 0, 0, j->hits);
 }
 
 int cmd_history_match(int argc, char **argv)

@@ -184,11 +184,7 @@ static int put_json(const struct job *j, const struct match_span *span, size_t n
     put_matched(&b, j, span, n);
     put_spans(&b, j, span, n);
     (void)buf_puts(&b, "}\n");
-    int r = b.error;
-    if (r == 0 && fwrite(b.s, 1, b.n, stdout) != b.n)
-        r = -EIO;
-    buf_free(&b);
-    return r;
+    return try_put(&b);
 }
 
 /* --- the command --- */
@@ -217,32 +213,12 @@ static int on_item(void *ctx, const struct item *item, const struct feed_info *i
 
 static bool read_options(struct job *j, int argc, char **argv, int *status)
 {
-    static const struct option known[] = {
-        { "json", no_argument, NULL, 'j' },
-        { "feed", required_argument, NULL, 'f' },
-        { "group", required_argument, NULL, 'g' },
-        { "help", no_argument, NULL, 'h' },
-        { 0 },
-    };
-    int c;
+    struct try_options o = { .json = true };
 
-    *status = TRY_ERROR;
-    while ((c = getopt_long(argc, argv, "+jf:g:h", known, NULL)) != -1) {
-        if (c == 'j') {
-            j->json = true;
-        } else if (c == 'f') {
-            j->feed.feed = optarg;
-        } else if (c == 'g') {
-            j->feed.group = optarg;
-        } else if (c == 'h') {
-            fputs(usage_text, stdout);
-            *status = EXIT_OK;
-            return false;
-        } else {
-            fputs("Try 'feedwatch match --help'.\n", stderr);
-            return false;
-        }
-    }
+    if (!try_options(&o, "match", usage_text, argc, argv, status))
+        return false;
+    j->feed = o.feed;
+    j->json = o.json;
     if (optind == argc)
         fputs("feedwatch match: a rule is needed.\nTry 'feedwatch match --help'.\n",
               stderr);
@@ -271,11 +247,7 @@ int cmd_match(int argc, char **argv)
         j.file = files[i];
         bad |= try_file("match", files[i], on_item, &j) < 0;
     }
-    if (j.error)
-        fprintf(stderr, "feedwatch match: %s\n", strerror(-j.error));
     try_free(&j.rules);
     rule_free(rule);
-    if (bad || j.error || fflush(stdout) || ferror(stdout))
-        return TRY_ERROR;
-    return j.matched ? TRY_SOME : TRY_NONE;
+    return try_status("match", bad, j.error, j.matched);
 }

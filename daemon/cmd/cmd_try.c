@@ -3,10 +3,65 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "cmd_print.h"
+
+bool try_options(struct try_options *o, const char *command, const char *usage, int argc,
+                 char **argv, int *status)
+{
+    static const struct option known[] = {
+        { "json", no_argument, NULL, 'j' }, /* first, to be left out */
+        { "feed", required_argument, NULL, 'f' },
+        { "group", required_argument, NULL, 'g' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    bool json = o->json;
+    int c;
+
+    o->json = false;
+    *status = TRY_ERROR;
+    while ((c = getopt_long(argc, argv, json ? "+jf:g:h" : "+f:g:h",
+                            json ? known : known + 1, NULL)) != -1) {
+        if (c == 'f') {
+            o->feed.feed = optarg;
+        } else if (c == 'g') {
+            o->feed.group = optarg;
+        } else if (c == 'j') {
+            o->json = true;
+        } else if (c == 'h') {
+            fputs(usage, stdout);
+            *status = 0;
+            return false;
+        } else {
+            fprintf(stderr, "Try 'feedwatch %s --help'.\n", command);
+            return false;
+        }
+    }
+    return true;
+}
+
+int try_put(struct buf *b)
+{
+    int r = b->error;
+
+    if (r == 0 && fwrite(b->s, 1, b->n, stdout) != b->n)
+        r = -EIO;
+    buf_free(b);
+    return r;
+}
+
+int try_status(const char *command, bool bad, int error, unsigned long matched)
+{
+    if (error)
+        fprintf(stderr, "feedwatch %s: %s\n", command, strerror(-error));
+    if (bad || error || fflush(stdout) || ferror(stdout))
+        return TRY_ERROR;
+    return matched ? TRY_SOME : TRY_NONE;
+}
 
 struct rule *try_rule(const char *command, const char *text)
 {

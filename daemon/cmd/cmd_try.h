@@ -2,6 +2,7 @@
 #define CMD_TRY_H
 /* What parse, match and explain share: reading a feed file, and a rule from the command
  * line, tried on the items of feed files. */
+#include <stdbool.h>
 #include "feed_parse.h"
 #include "match.h"
 #include "rule.h"
@@ -17,6 +18,24 @@ int try_push(struct feed_parse *p, int fd, size_t chunk);
 struct try_feed { /* what feed: and group: compare with; "" unless given */
     const char *feed, *group;
 };
+
+struct try_options {
+    struct try_feed feed;
+    bool json;
+};
+
+/* Read the options of `command` up to its rule: -f, -g, -h, and -j where `o->json` says
+ * that it is known.  True: go on at optind.  False: *status is the exit status, after the
+ * usage on stdout or a word on stderr. */
+bool try_options(struct try_options *o, const char *command, const char *usage, int argc,
+                 char **argv, int *status);
+
+/* Write `b` to stdout whole, and free it.  0 or -errno. */
+int try_put(struct buf *b);
+
+/* The exit status, once all is written: `bad`, an `error` (0 or -errno, said on stderr)
+ * or a full disk are TRY_ERROR. */
+int try_status(const char *command, bool bad, int error, unsigned long matched);
 
 /* Parse the rule; errors and hints go to stderr, after the name of the command.  NULL
  * when it is refused. */
