@@ -48,6 +48,7 @@ struct sent {
 
 static unsigned n_items = 40, base, step;
 static size_t n_bytes = 50000, item_bytes;
+static time_t base_time;
 static int latency_ms, ep, listener, fds_max;
 static unsigned *advance; /* by feed: items beyond base */
 static unsigned
@@ -202,12 +203,16 @@ static int send_all(int fd, const char *s, size_t n)
     return 0;
 }
 
-/* The calendar second that stands for a version: both validators name it. */
+/* Both name the version; the date is that of the last command "base". */
 static void put_validators(char *out, size_t size, unsigned version)
 {
-    snprintf(out, size,
-             "ETag: \"v%u\"\r\nLast-Modified: Tue, 24 Nov 2026 %02u:%02u:%02u GMT\r\n",
-             version, version / 3600 % 24, version / 60 % 60, version % 60);
+    char date[40];
+    struct tm tm;
+    time_t t = step ? time(NULL) : base_time;
+
+    gmtime_r(&t, &tm);
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    snprintf(out, size, "ETag: \"v%u\"\r\nLast-Modified: %s\r\n", version, date);
 }
 
 static int send_unchanged(int fd, unsigned version)
@@ -391,9 +396,12 @@ static void command(const char *line)
 {
     unsigned items;
     size_t bytes;
+    unsigned was = base;
 
     if (sscanf(line, "latency %d", &latency_ms) == 1 ||
         sscanf(line, "base %u", &base) == 1 || sscanf(line, "step %u", &step) == 1) {
+        if (base != was)
+            base_time = time(NULL);
         printf("ok\n");
     } else if (sscanf(line, "shape %u %zu", &items, &bytes) == 2) {
         n_items = items;
@@ -465,6 +473,7 @@ static void set_up(void)
     ep = epoll_create1(0);
     if (!advance || !generation || !sent || ep < 0)
         die("publisher");
+    base_time = time(NULL) - 3600;
     make_items();
     listen_now();
 }

@@ -7,7 +7,8 @@ $(B)/bench/publisher: $(B)/tests/bench/publisher.o
 ## make bench      beside newsboat, sfeed and rss2email on the same origin; FEEDS=100: a short form
 bench: bench-peers
 bench-peers: $(B)/feedwatch $(B)/bench/publisher
-	@tests/bench/peers.py $(B) --install $(if $(FEEDS),--feeds $(FEEDS))
+	@tests/bench/peers.py $(B) --install $(if $(FEEDS),--feeds $(FEEDS)) \
+	    $(if $(PEER_FEEDS),--peer-feeds $(PEER_FEEDS))
 
 .PHONY: bench bench-peers
 
