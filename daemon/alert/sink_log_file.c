@@ -32,7 +32,9 @@ int log_file_open(const char *path, bool *made, struct buf *why)
     if (*made) {
         int r = file_make_dirs(path);
         if (r < 0)
+            /* cppcheck-suppress resourceLeak ; nothing is open here */
             return say(why, path, -r, NULL);
+        /* cppcheck-suppress resourceLeak */
         fd = open(path, flags | O_CREAT, 0640);
     }
     if (fd < 0)

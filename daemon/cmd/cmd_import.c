@@ -133,6 +133,7 @@ static int keep(struct import *m)
     memcpy(e->url, m->url.s, m->url.n + 1);
     memcpy(e->group, m->slug.s ? m->slug.s : "", m->slug.n + 1);
     m->n++;
+    /* cppcheck-suppress memleak ; the block is the entry's */
     return draft_note(m->known, e->name, e->url);
 }
 

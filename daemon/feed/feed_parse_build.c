@@ -280,7 +280,9 @@ void feed_build_enclosure(struct feed_build *b, struct str base, struct str ref)
 
 struct str feed_build_get(const struct feed_build *b, enum feed_field f)
 {
-    return b->slot[f].rank == FEED_NO_RANK ? (struct str){ 0 } : buf_str(&b->slot[f].raw);
+    struct str none = { 0 };
+
+    return b->slot[f].rank == FEED_NO_RANK ? none : buf_str(&b->slot[f].raw);
 }
 
 /* White space collapsed to one space each, none at the ends. */

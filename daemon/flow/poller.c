@@ -282,7 +282,7 @@ static void apply(struct poller *p, struct order *o)
     qsort(o->feeds, o->n, sizeof *o->feeds, by_id);
     for (size_t i = 0; i < p->n_feeds; i++) {
         struct feed *f = p->feeds[i];
-        struct poller_feed want, *found;
+        struct poller_feed want = { 0 }, *found;
 
         if (!f)
             continue;

@@ -128,7 +128,7 @@ static int compile_set(struct match_set **out, struct match_learnt *learnt,
                        const struct match_rule *rules, size_t n, struct buf *why,
                        size_t *bad)
 {
-    struct buf unused;
+    struct buf unused = { 0 };
     struct compiler c = { .why = why ? why : &unused };
     struct ranked *order = NULL;
     bool sorted;

@@ -39,7 +39,7 @@ static void put_number(struct buf *out, uint64_t v)
 /* Small magnitudes stay short: 0, -1, 1, -2 ... */
 static void put_signed(struct buf *out, int64_t v)
 {
-    put_number(out, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63));
+    put_number(out, ((uint64_t)v << 1) ^ (v < 0 ? UINT64_MAX : 0));
 }
 
 static void put_text(struct buf *out, struct str s, size_t max)

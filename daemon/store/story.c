@@ -486,6 +486,7 @@ static void pack(const struct story *s, struct buf *out)
 bool story_take_row(struct story_table *t, struct story_row *out)
 {
     struct story *s = t->dirty;
+    struct str none = { 0 };
 
     if (t->n_dead) {
         *out = (struct story_row){ .id = t->dead[--t->n_dead] };
@@ -497,9 +498,8 @@ bool story_take_row(struct story_table *t, struct story_row *out)
     s->dirty = false;
     buf_clear(&t->packed);
     pack(s, &t->packed);
-    *out =
-        (struct story_row){ s->id, s->until_ms, str_of(s->watch->entry.name),
-                            t->packed.error ? (struct str){ 0 } : buf_str(&t->packed) };
+    *out = (struct story_row){ s->id, s->until_ms, str_of(s->watch->entry.name),
+                               t->packed.error ? none : buf_str(&t->packed) };
     return true;
 }
 

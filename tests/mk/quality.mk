@@ -12,11 +12,24 @@ coverage:
 	    $(call UNIT_OF,$(COVERAGE)) $(COVERAGE)/libfeedwatch.a
 	@$(PYTHON) tests/coverage $(COVERAGE) $(if $(LINES),--lines '$(LINES)')
 
+## make analyze    gcc -fanalyzer, clang-tidy and cppcheck over the program
+analyze:
+	@$(PYTHON) tests/analyze $(TOOLS)
+
+# For tests/analyze.  A file is looked at again when it or a header of it has changed.
+analyze-generated: $(GEN)
+	@:
+$(B)/%.tidy: %.c $(B)/%.o .clang-tidy
+	$(call say,TIDY,$<)
+	$(Q)clang-tidy --quiet $< -- $(filter -std=% -D% -I%,$(OWN)) $(PKGCFL) 2>$@.log || \
+	    { cat $@.log; exit 1; }
+	@touch $@
+
 ## make tsan       unit tests and black-box tests under ThreadSanitizer; [E2E="test_x ..."]
 tsan:
 	@$(PYTHON) tests/run tsan unit-tsan e2e-tsan
 
-.PHONY: coverage tsan
+.PHONY: coverage analyze analyze-generated tsan
 
 # test_feed_formats lets one allocation after the other fail.
 $(B)/tests/test_feed_formats: OWNLD += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
