@@ -49,6 +49,7 @@ struct add {
     struct draft_index *known;
     struct probe probe;
     struct buf url, name, text;
+    bool guessed; /* the scheme of the URL is our guess */
 };
 
 /* 0, 1 when there is nothing more to do, or -EINVAL. */
@@ -109,7 +110,8 @@ static bool has_scheme(const char *given)
 static int read_url(struct add *a, const char *given)
 {
     buf_clear(&a->url);
-    if (!has_scheme(given))
+    a->guessed = !has_scheme(given);
+    if (a->guessed)
         (void)buf_puts(&a->url, "https://");
     int r = buf_puts(&a->url, given);
     if (r == 0 && !url_is_web(buf_str(&a->url))) {
@@ -172,7 +174,9 @@ static int say_no_feed(const struct add *a)
     fputs(": ", stderr);
     print_safe(stderr, str_of(a->probe.why));
     fputc('\n', stderr);
-    if (a->probe.verdict == PROBE_NO_FEED)
+    if (a->guessed && !a->probe.answered)
+        fputs("https:// was guessed: perhaps its address begins with http://\n", stderr);
+    else if (a->probe.verdict == PROBE_NO_FEED)
         fputs("If the site has a feed, name its own address.\n", stderr);
     return EXIT_RUN;
 }

@@ -155,6 +155,7 @@ static void on_done(void *ctx, const struct fetch_result *r)
     struct run *run = a->run;
     struct probe *p = a->p;
 
+    p->answered = r->http_status != 0;
     if (a->parse) {
         judge_body(a);
     } else {

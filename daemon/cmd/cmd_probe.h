@@ -27,11 +27,11 @@ struct probe {
     const char *url;                /* in */
     const struct config_feed *like; /* in: timeout, caps, user agent, allow_private */
     enum probe_verdict verdict;
-    bool done;
-    char why[400];   /* one line for people */
-    char *final_url; /* where permanent redirects lead, else NULL */
-    char *alternate; /* the feed that a page names, else NULL */
-    char *title;     /* the feed's own, or NULL */
+    bool done, answered; /* answered: some HTTP status came */
+    char why[400];       /* one line for people */
+    char *final_url;     /* where permanent redirects lead, else NULL */
+    char *alternate;     /* the feed that a page names, else NULL */
+    char *title;         /* the feed's own, or NULL */
     enum feed_format format;
     unsigned long items;
     int64_t first_s, last_s; /* oldest and newest date of the items, or ITEM_NO_TIME */

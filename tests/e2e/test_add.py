@@ -129,6 +129,7 @@ class Add(Command):
         for args, want, says in (
                 ((self.origin.url("/page"),), 1, "HTML page"),
                 ((self.origin.url("/404"),), 1, "HTTP 404"),
+                ((self.origin.url("/404").removeprefix("http://"),), 1, "begins with http://"),
                 (("ftp://127.0.0.1/x",), 1, "no http or https"),
                 (("file:///etc/passwd",), 1, "no http or https"),
                 (("javascript:alert(1)",), 1, "no http or https"),
