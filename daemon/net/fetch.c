@@ -257,7 +257,7 @@ static void fly(struct fetch_pool *p, struct transfer *t)
 
     if (slot) {
         p->spare = slot->next;
-    } else if (slot_new(&slot, &p->shared) < 0) {
+    } else if (slot_new(&slot) < 0) {
         fail(p, t, FETCH_RETRY_LATER, "out of memory");
         return;
     }
@@ -454,11 +454,7 @@ static int shared_init(struct fetch_shared *s, const struct fetch_options *opt)
         NULL, "Accept: application/atom+xml, application/rss+xml, application/feed+json, "
               "application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, "
               "application/json;q=0.7, */*;q=0.1");
-    s->share = curl_share_init();
-    if (!s->encodings || !s->accept || !s->share ||
-        curl_share_setopt(s->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != 0)
-        return -ENOMEM;
-    return 0;
+    return s->encodings && s->accept ? 0 : -ENOMEM;
 }
 
 static int multi_init(struct fetch_pool *p)
@@ -554,8 +550,9 @@ void fetch_pool_free(struct fetch_pool *p)
     }
     if (p->multi)
         (void)curl_multi_cleanup(p->multi);
-    if (p->shared.share)
-        (void)curl_share_cleanup(p->shared.share);
+    for (int i = 0; i < FETCH_SHARES; i++)
+        if (p->shared.share[i])
+            (void)curl_share_cleanup(p->shared.share[i]);
     hosts_free(&p->hosts);
     curl_slist_free_all(p->shared.accept);
     free(p->shared.encodings);

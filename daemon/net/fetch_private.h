@@ -51,9 +51,12 @@ struct transfer {                         /* one GET with its redirects */
     char text[];
 };
 
+/* A share of libcurl keeps eight TLS sessions, and there is no setting for that. */
+#define FETCH_SHARES 128
+
 /* What is the same for every GET of the pool. */
 struct fetch_shared {
-    CURLSH *share;
+    CURLSH *share[FETCH_SHARES]; /* of TLS sessions, by host; NULL: not needed yet */
     const char *ca_file;
     char *encodings;
     struct curl_slist *accept;
@@ -71,8 +74,7 @@ void transfer_free(struct transfer *t);
 bool transfer_allowed(const struct transfer *t, struct fetch_result *r);
 
 /* Lay this hop on its slot's handle.  0 or -ENOMEM. */
-int transfer_prepare(struct transfer *t, const struct fetch_shared *shared,
-                     int64_t now_ms);
+int transfer_prepare(struct transfer *t, struct fetch_shared *shared, int64_t now_ms);
 
 /* The hop ended: either go on with the next (t->url is set), or *r is the result. */
 enum transfer_next transfer_end(struct transfer *t, CURLcode rc, struct fetch_result *r);
@@ -80,6 +82,6 @@ enum transfer_next transfer_end(struct transfer *t, CURLcode rc, struct fetch_re
 /* The URL of this hop without "user:password@", to be freed; NULL: no memory. */
 char *transfer_final_url(const struct transfer *t);
 
-int slot_new(struct slot **out, const struct fetch_shared *shared);
+int slot_new(struct slot **out);
 void slot_free(struct slot *slot);
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <xxhash.h>
 #include "clock.h"
 
 #define MAX_HOPS 5
@@ -311,7 +312,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 
 /* ---- options ---- */
 
-static int slot_options(struct slot *slot, const struct fetch_shared *shared)
+static int slot_options(struct slot *slot)
 {
     CURL *e = slot->easy;
     int bad = 0;
@@ -331,7 +332,6 @@ static int slot_options(struct slot *slot, const struct fetch_shared *shared)
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     SET(CURLOPT_CAPATH, NULL); /* libcurl caches the parsed CA file only without it */
-    SET(CURLOPT_SHARE, shared->share);
     SET(CURLOPT_ERRORBUFFER, slot->error);
     SET(CURLOPT_PRIVATE, slot);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
@@ -347,14 +347,14 @@ static int slot_options(struct slot *slot, const struct fetch_shared *shared)
     return bad ? -ENOMEM : 0;
 }
 
-int slot_new(struct slot **out, const struct fetch_shared *shared)
+int slot_new(struct slot **out)
 {
     struct slot *slot = calloc(1, sizeof *slot);
 
     if (!slot)
         return -ENOMEM;
     slot->easy = curl_easy_init();
-    if (!slot->easy || slot_options(slot, shared) < 0) {
+    if (!slot->easy || slot_options(slot) < 0) {
         slot_free(slot);
         return -ENOMEM;
     }
@@ -386,8 +386,25 @@ static int name_addresses(struct transfer *t)
     return 0;
 }
 
-int transfer_prepare(struct transfer *t, const struct fetch_shared *shared,
-                     int64_t now_ms)
+/* Where the TLS sessions of this hop's host are.  NULL: no memory, so none is taken up.
+ */
+static CURLSH *sessions_of(const struct transfer *t, struct fetch_shared *shared)
+{
+    const char *name = t->host ? t->host->name : "";
+    CURLSH **share = &shared->share[XXH3_64bits(name, strlen(name)) % FETCH_SHARES];
+
+    if (*share)
+        return *share;
+    *share = curl_share_init();
+    if (*share &&
+        curl_share_setopt(*share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != 0) {
+        (void)curl_share_cleanup(*share);
+        *share = NULL;
+    }
+    return *share;
+}
+
+int transfer_prepare(struct transfer *t, struct fetch_shared *shared, int64_t now_ms)
 {
     CURL *e = t->slot->easy;
     int bad = 0;
@@ -403,6 +420,7 @@ int transfer_prepare(struct transfer *t, const struct fetch_shared *shared,
     t->junk_bytes = 0;
     SET(CURLOPT_URL, t->url);
     SET(CURLOPT_RESOLVE, t->resolve.data ? &t->resolve : NULL);
+    SET(CURLOPT_SHARE, sessions_of(t, shared));
     SET(CURLOPT_HTTPHEADER, is_home(t) ? t->own : t->lines);
     /* Never NULL: then http_proxy of the environment would pass the guard by. */
     SET(CURLOPT_PROXY, t->proxy ? t->proxy : "");

@@ -358,6 +358,7 @@ void origin_start(struct origin *o, const char *ca_file)
     if (o->process == 0) {
         struct rlimit most = { FDS_MAX, FDS_MAX };
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)signal(SIGPIPE, SIG_IGN); /* SSL_write() cannot be told not to */
         (void)setrlimit(RLIMIT_NOFILE, &most);
         make_items();
         set_up_tls(ca_file);

@@ -146,6 +146,7 @@ static void ours_new(struct ours *o, struct config *config)
     o->config = config;
     o->finished = eventfd(0, EFD_CLOEXEC);
     opt.finished_fd = o->finished;
+    opt.dns_servers = config->dns_servers;
     int r = snapshot_new(&o->snap, config, 1, NULL, &why);
     if (r == 0)
         r = store_open(&o->store, config->state_dir, STORE_WRITE, &why);
@@ -324,6 +325,81 @@ static void plain(struct origin *o, unsigned feeds, int rounds)
     ours_free(&ours);
 }
 
+/* ---- TLS: each feed on a host of its own ---- */
+
+struct shakes {
+    unsigned full, resumed;
+};
+
+static struct shakes shakes(struct origin *o)
+{
+    return (struct shakes){ atomic_exchange(&o->control->handshakes, 0),
+                            atomic_exchange(&o->control->resumed, 0) };
+}
+
+struct tls_rounds {
+    struct cost bare[ROUNDS_MAX], ours[ROUNDS_MAX];
+    struct shakes bare_shakes, ours_shakes; /* of the last round */
+};
+
+static void tls_kind(struct origin *o, struct bare *bare, struct ours *ours,
+                     struct tls_rounds *all, int kind, int round)
+{
+    unsigned feeds = (unsigned)ours->config->n_feeds, same = kind == SAME ? feeds : 0;
+    unsigned base = atomic_load(&o->control->base);
+    char etag[32];
+
+    snprintf(etag, sizeof etag, "\"v%u\"", base);
+    atomic_store(&o->control->base, base + (kind == ONE));
+    (void)shakes(o);
+    struct cost a = bare_cost(o, bare, feeds, etag, same);
+    all->bare_shakes = shakes(o);
+    struct cost b = ours_cycle(ours);
+    all->ours_shakes = shakes(o);
+    expect(o, feeds, round < 0 ? 0 : same, "feedwatch");
+    if (round < 0)
+        return;
+    all->bare[round] = a;
+    all->ours[round] = b;
+}
+
+static void put_tls(const char *what, struct tls_rounds *all, int rounds, unsigned feeds,
+                    const char *beside)
+{
+    put_line(what, median(all->bare, rounds), median(all->ours, rounds), 1.1, feeds,
+             beside);
+    printf("%-28s handshakes %u and %u resumed, feedwatch %u and %u resumed\n", "",
+           all->bare_shakes.full, all->bare_shakes.resumed, all->ours_shakes.full,
+           all->ours_shakes.resumed);
+}
+
+/* `url` has a host for each feed.  libcurl's CA cache is on in both (no CAPATH); bare
+ * libcurl is told the addresses, feedwatch asks a name server for each. */
+static void tls_hosts(struct origin *o, unsigned feeds, int rounds)
+{
+    static struct tls_rounds same, one;
+    struct ours ours = { 0 };
+    char url[64], more[200];
+    struct bare_options opt = { .url = url, .ca_file = ca_file, .port = o->tls_port };
+
+    snprintf(url, sizeof url, "https://f#.bench.example:%d/#", o->tls_port);
+    snprintf(more, sizeof more, "ca_file = %s\ndns_servers = %s\n", ca_file,
+             o->control->names);
+    struct bare *curl = bare_new(&opt);
+    opt.parse = true;
+    struct bare *xml = bare_new(&opt);
+    ours_new(&ours, make_config(url, more, feeds));
+    for (int i = -1; i < rounds; i++) {
+        tls_kind(o, xml, &ours, &one, ONE, i);
+        tls_kind(o, curl, &ours, &same, SAME, i < 0 ? 0 : i);
+    }
+    put_tls("TLS, a host each, 304", &same, rounds, feeds, "libcurl");
+    put_tls("TLS, a host each, one new", &one, rounds, feeds, "libcurl + Expat");
+    bare_free(curl);
+    bare_free(xml);
+    ours_free(&ours);
+}
+
 /* Only ours, of one kind. */
 static void profile(struct origin *o, unsigned feeds, int rounds, const char *kind)
 {
@@ -419,6 +495,7 @@ int main(int argc, char **argv)
         profile(&origin, feeds, rounds, argv[3]);
     } else {
         plain(&origin, feeds, rounds);
+        tls_hosts(&origin, feeds, rounds < 5 ? rounds : 5);
         memory(&origin, feeds);
     }
     origin_stop(&origin);

@@ -120,7 +120,7 @@ const char *test_names(const char *name, unsigned nth)
         return "169.254.169.254 127.0.0.1";
     if (strcmp(name, "rebind.test") == 0)
         return nth == 0 ? "127.0.0.1" : "169.254.169.254";
-    if (strcmp(name, "xn--bcher-kva.test") == 0)
+    if (strcmp(name, "xn--bcher-kva.test") == 0 || strstr(name, ".many.test"))
         return "127.0.0.1";
     if (strcmp(name, "empty.test") == 0)
         return "";

@@ -46,8 +46,9 @@ void run_until(struct rig *rig, unsigned n);
 void get_req(struct rig *rig, const struct fetch_request *req, struct got *g);
 void get(struct rig *rig, const char *path, struct got *g);
 
-/* feed.test, other.test: here; mixed.test: here and the metadata service; rebind.test:
- * here first, then there; *.silent.test: no answer; empty.test: no address. */
+/* feed.test, other.test, *.many.test: here; mixed.test: here and the metadata service;
+ * rebind.test: here first, then there; *.silent.test: no answer; empty.test: no address.
+ */
 const char *test_names(const char *name, unsigned nth);
 
 double seconds(void);

@@ -126,6 +126,9 @@ struct names *names_new(names_answer answer)
     n->answer = answer;
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     n->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    /* A thousand questions may come at once; without the right to it they are asked
+     * again. */
+    (void)setsockopt(n->fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ 4 << 20 }, sizeof(int));
     if (n->fd < 0 || pipe(n->stop) < 0 || bind(n->fd, (struct sockaddr *)&in, len) < 0 ||
         getsockname(n->fd, (struct sockaddr *)&in, &len) < 0 ||
         pthread_create(&n->thread, NULL, serve, n) != 0)

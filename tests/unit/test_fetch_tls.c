@@ -216,6 +216,38 @@ static void takes_sessions_up_again(void **state)
     trust_down(&trust);
 }
 
+/* More hosts than libcurl remembers sessions by itself. */
+static void takes_sessions_of_many_hosts_up_again(void **state)
+{
+    (void)state;
+    enum { HOSTS = 20 };
+    struct trust trust;
+    struct rig rig;
+    struct got g;
+    struct names *names = names_new(test_names);
+
+    trust_up(&trust);
+    struct signer cert = make_cert("x", "DNS:*.many.test", 30, &trust.ca);
+    SSL_CTX *tls = server_ctx(&cert);
+    struct fetch_options opt = { .ca_file = trust.file,
+                                 .dns_servers = names_server(names) };
+    rig_up(&rig, NULL, NULL, &opt);
+    rig.origin = origin_new_tls(answer_ok, NULL, tls);
+    for (int i = 0; i < 2 * HOSTS; i++) {
+        char host[32];
+        snprintf(host, sizeof host, "h%d.many.test", i % HOSTS);
+        get_tls(&rig, host, "/close", &g);
+        assert_int_equal(g.outcome, FETCH_NEW_BODY);
+    }
+    assert_int_equal(origin_connections(rig.origin), 2 * HOSTS);
+    assert_int_equal(origin_resumed(rig.origin), HOSTS);
+    rig_down(&rig);
+    names_free(names);
+    SSL_CTX_free(tls);
+    signer_free(&cert);
+    trust_down(&trust);
+}
+
 static bool answer_plain(struct origin_conn *c, const char *path, const char *head,
                          void *ctx)
 {
@@ -250,6 +282,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(believes_only_good_certificates, no_sigpipe),
     cmocka_unit_test(lets_a_request_name_its_roots),
     cmocka_unit_test(takes_sessions_up_again),
+    cmocka_unit_test(takes_sessions_of_many_hosts_up_again),
     cmocka_unit_test(does_not_fall_back_to_plain_http),
 };
 TEST_MAIN(tests)
