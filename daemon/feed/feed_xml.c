@@ -353,6 +353,7 @@ static void xml_finish(struct feed_member *x)
     struct feed_parse *p = x->p;
 
     (void)result_of(x, xml_filter_finish(&x->filter));
+    p->result.too_deep = x->filter.too_deep > 0;
     x->filter.repairs[XML_REPAIR_LEADING] += x->junk_before;
     x->filter.repairs[XML_REPAIR_TRAILING] += x->junk_after;
     for (int i = 0; i < XML_REPAIRS; i++)

@@ -298,8 +298,10 @@ static void nested_start(struct feed_member *x, const char *name, const char **a
 {
     struct xml_capture *c = &x->capture;
 
-    if (too_deep(x))
+    if (too_deep(x)) {
+        x->filter.too_deep++;
         return;
+    }
     if (c->mode == XML_MODE_PLAIN && c->rule->act != ACT_TEXT)
         return; /* markup in a date or an address */
     if (c->mode == XML_MODE_PLAIN || c->mode == XML_MODE_BASE64)

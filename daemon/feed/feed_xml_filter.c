@@ -284,6 +284,7 @@ static int tag_depth(struct xml_filter *f, struct cursor *c, const char *s, size
         if (++f->depth > f->max_depth) {
             f->depth--;
             f->skip = 1;
+            f->too_deep++;
             *drop = true;
         }
     }

@@ -86,6 +86,7 @@ struct xml_filter {
     size_t item_looked; /* no end tag before this byte of it */
     unsigned depth, max_depth; /* depth is corrected by the receiver */
     unsigned skip;             /* > 0: inside an element that is too deep */
+    unsigned long too_deep;    /* elements left out for that */
     const char *fatal;         /* why the document cannot be read on, or NULL */
     unsigned long repairs[XML_REPAIRS];
 };

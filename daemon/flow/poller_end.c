@@ -459,8 +459,23 @@ static void note_no_feed(struct job *j, const struct fetch_result *r,
     note_failure(j, r, why);
 }
 
+/* What the user should hear of a document that was read all the same, or NULL. */
+static const char *remark_of(const struct job *j, const struct feed_parse_result *parsed,
+                             bool whole, char deep[80])
+{
+    if (!whole)
+        return parsed->why;
+    if (!parsed->too_deep)
+        return NULL;
+    snprintf(deep, 80, "too deep: what is nested below max_depth = %d is left out",
+             (int)j->feed->conf->access->max_depth);
+    return deep;
+}
+
 static void end_body(struct job *j, const struct fetch_result *r)
 {
+    char deep[80];
+
     struct store_feed *s = &j->feed->state;
     struct feed_parse_result parsed;
 
@@ -492,7 +507,7 @@ static void end_body(struct job *j, const struct fetch_result *r)
     if (j->fault)
         note_failure(j, r, strerror(-j->fault));
     else if (whole || (arrived && parsed.items))
-        note_success(j, r, whole ? NULL : parsed.why, whole ? info : NULL);
+        note_success(j, r, remark_of(j, &parsed, whole, deep), whole ? info : NULL);
     else if (!arrived)
         note_failure(j, r, r->why);
     else

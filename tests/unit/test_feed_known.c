@@ -134,6 +134,41 @@ static void keeps_the_limit_of_items(void **state)
     buf_free(&out);
 }
 
+static bool is_too_deep(const char *doc, bool by_bytes)
+{
+    struct feed_parse_result r;
+    struct buf out;
+
+    buf_init(&out, 1 << 20);
+    assert_int_equal(known_parse(by_bytes ? &known : NULL, &out, &r, str_of(doc), 100000),
+                     0);
+    assert_int_equal(r.status, FEED_WHOLE);
+    buf_free(&out);
+    return r.too_deep;
+}
+
+/* What is left out for its depth is said each time, by whatever way the items come. */
+static void says_that_it_is_too_deep(void **state)
+{
+    (void)state;
+    struct buf doc;
+
+    buf_init(&doc, 10000);
+    (void)buf_puts(&doc, HEAD A "<item><title>B</title><description>");
+    for (int i = 0; i < 80; i++)
+        (void)buf_puts(&doc, "<b>");
+    for (int i = 0; i < 80; i++)
+        (void)buf_puts(&doc, "</b>");
+    (void)buf_puts(&doc, "</description></item>" B TAIL);
+    assert_false(is_too_deep(HEAD A B TAIL, false));
+    assert_true(is_too_deep(doc.s, false));
+    for (int i = 0; i < 3; i++) {
+        assert_true(is_too_deep(doc.s, true));
+        assert_false(is_too_deep(HEAD A B TAIL, true));
+    }
+    buf_free(&doc);
+}
+
 /* Longer than is held: read as it comes, and known to nobody. */
 static void reads_giant_items_at_once(void **state)
 {
@@ -171,6 +206,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_teardown(is_not_fooled_by_end_tags_inside, tear_down),
         cmocka_unit_test_teardown(the_same_bytes_elsewhere_are_another_item, tear_down),
         cmocka_unit_test_teardown(keeps_the_limit_of_items, tear_down),
+        cmocka_unit_test_teardown(says_that_it_is_too_deep, tear_down),
         cmocka_unit_test_teardown(reads_giant_items_at_once, tear_down),
     };
 
