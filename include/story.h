@@ -38,6 +38,10 @@ int story_print(struct story_print *out, const struct item *item, struct text *w
 int story_print_pack(const struct story_print *p, struct buf *out);
 int story_print_unpack(struct story_print *out, struct str packed);
 
+/* The stem and the weight of a word of a title or lead. */
+uint32_t story_stem(uint32_t word);
+unsigned story_weight(uint32_t word);
+
 /* How much of the weight of both titles, and of both leads, is common: 0 to 1000. */
 unsigned story_title_likeness(const struct story_print *a, const struct story_print *b);
 unsigned story_lead_likeness(const struct story_print *a, const struct story_print *b);

@@ -1,53 +1,15 @@
 /* The table of stories: which hit is a new alert, which one joins another, which waits.
  */
-#include "story.h"
+#include "story_impl.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
-#include "name_table.h"
+#include <xxhash.h>
 
-#define VERSION 2
 #define SKIP_PENDING 64 /* looked at for one to forget that does not wait */
-
-struct member { /* a feed that has the story */
-    int64_t feed_id, time_ms;
-    uint64_t link;
-    char *source; /* packed, owned; only while the story waits */
-    size_t source_n;
-};
-
-struct story {
-    struct story *older, *newer;           /* all stories, in order of making */
-    struct story *older_here, *newer_here; /* those of the same watch */
-    struct story *next_dirty;
-    struct watch *watch;
-    int64_t id;
-    int64_t time_ms;  /* of its alert; while it waits, of its first item */
-    int64_t until_ms; /* forget it after this */
-    int64_t window_ms;
-    int64_t feed_id; /* of its alert or, while it waits, its first item */
-    struct seen_key key;
-    bool waits, dirty, plain; /* plain: kept for updates only, nothing joins */
-    uint32_t n_members, cap;
-    struct member *member;
-    struct story_print print;
-};
-
-struct watch {
-    struct name_entry entry; /* first */
-    struct story *newest;
-};
-
-struct story_table {
-    struct name_table watches;
-    struct story *oldest, *newest, *dirty;
-    size_t n, max, bytes;
-    int64_t last_id;
-    int64_t *dead; /* rows to delete */
-    size_t n_dead, cap_dead;
-    struct buf packed;
-};
+#define LOOKED_AT                                                                        \
+    300 /* for the story of one item, by its words, the rare ones first                  \
+         */
 
 /* --- memory --- */
 
@@ -62,10 +24,26 @@ struct story_table *story_table_new(size_t max)
     return t;
 }
 
-static void story_free(struct story *s)
+static void free_refs(struct story_table *t, struct story_ref *ref, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        story_index_take(&t->index, &ref[i]);
+    free(ref);
+}
+
+static void free_member(struct story_table *t, struct story_member *m)
+{
+    if (m->at)
+        story_index_take(&t->index, m->at);
+    free(m->at);
+    free(m->source);
+}
+
+void story_free(struct story_table *t, struct story *s)
 {
     for (uint32_t i = 0; i < s->n_members; i++)
-        free(s->member[i].source);
+        free_member(t, &s->member[i]);
+    free_refs(t, s->ref, s->n_refs);
     free(s->member);
     free(s);
 }
@@ -76,8 +54,10 @@ void story_table_free(struct story_table *t)
         return;
     for (struct story *s = t->oldest, *next; s; s = next) {
         next = s->newer;
-        story_free(s);
+        story_free(t, s);
     }
+    story_index_free(&t->index);
+    free(t->found);
     name_table_done(&t->watches);
     free(t->dead);
     buf_free(&t->packed);
@@ -85,17 +65,24 @@ void story_table_free(struct story_table *t)
 }
 
 /* The watch of this name, made when there is none; NULL: out of memory. */
-static struct watch *watch_of(struct story_table *t, struct str name)
+struct story_watch *story_watch_of(struct story_table *t, struct str name)
 {
-    return name_table_get(&t->watches, name, sizeof(struct watch));
+    return name_table_get(&t->watches, name, sizeof(struct story_watch));
 }
 
-static size_t member_bytes(const struct story *s)
+/* Its memory, counted anew after each change of `s`. */
+static void count(struct story_table *t, struct story *s)
 {
-    return s->cap * sizeof *s->member;
+    size_t refs = s->n_refs;
+
+    for (uint32_t i = 0; i < s->n_members; i++)
+        refs += s->member[i].at != NULL;
+    t->bytes -= s->bytes;
+    s->bytes = sizeof *s + s->cap * sizeof *s->member + refs * sizeof *s->ref;
+    t->bytes += s->bytes;
 }
 
-static int reserve_member(struct story_table *t, struct story *s)
+static int reserve_member(struct story *s)
 {
     if (s->n_members < s->cap)
         return 0;
@@ -104,9 +91,77 @@ static int reserve_member(struct story_table *t, struct story *s)
     if (!p)
         return -ENOMEM;
     s->member = p;
-    t->bytes += (cap - s->cap) * sizeof *s->member;
     s->cap = cap;
     return 0;
+}
+
+/* --- where stories are found --- */
+
+enum kind { KIND_ITEM = 1, KIND_LINK, KIND_WORD };
+
+static uint64_t key_of(const struct story_watch *w, enum kind kind, const void *p,
+                       size_t n)
+{
+    return XXH3_64bits_withSeed(p, n, w->entry.hash + kind);
+}
+
+static uint64_t item_key(const struct story_watch *w, int64_t feed_id,
+                         struct seen_key key)
+{
+    uint64_t item[3] = { (uint64_t)feed_id, key.hi, key.lo };
+
+    return key_of(w, KIND_ITEM, item, sizeof item);
+}
+
+static uint64_t link_key(const struct story_watch *w, uint64_t link)
+{
+    return key_of(w, KIND_LINK, &link, sizeof link);
+}
+
+static uint64_t word_key(const struct story_watch *w, uint32_t word)
+{
+    uint32_t stem = story_stem(word);
+
+    return key_of(w, KIND_WORD, &stem, sizeof stem);
+}
+
+/* `s` is found by its item and by the words of `print` from now on, which are to be its
+ * own.  0, or -ENOMEM: nothing changed. */
+static int find_by(struct story_table *t, struct story *s, int64_t feed_id,
+                   struct seen_key key, const struct story_print *print)
+{
+    uint32_t n = s->plain ? 0 : print->n_title, done = 0;
+    struct story_ref *ref = calloc(n + 1, sizeof *ref);
+    int r = ref ? 0 : -ENOMEM;
+
+    for (; r == 0 && done <= n; done += r == 0)
+        r = story_index_put(&t->index,
+                            done < n ? word_key(s->watch, print->title[done])
+                                     : item_key(s->watch, feed_id, key),
+                            &ref[done], s);
+    if (r < 0) {
+        free_refs(t, ref, done);
+        return r;
+    }
+    free_refs(t, s->ref, s->n_refs);
+    s->ref = ref;
+    s->n_refs = n + 1;
+    return 0;
+}
+
+/* A member is found by its link. */
+static int find_member(struct story_table *t, struct story *s, struct story_member *m)
+{
+    if (!m->link)
+        return 0;
+    m->at = calloc(1, sizeof *m->at);
+    int r = m->at ? story_index_put(&t->index, link_key(s->watch, m->link), m->at, s)
+                  : -ENOMEM;
+    if (r < 0) {
+        free(m->at);
+        m->at = NULL;
+    }
+    return r;
 }
 
 static void mark(struct story_table *t, struct story *s)
@@ -118,18 +173,20 @@ static void mark(struct story_table *t, struct story *s)
     t->dirty = s;
 }
 
-static void link_in(struct story_table *t, struct story *s, struct watch *w)
+int story_link_in(struct story_table *t, struct story *s, struct story_watch *w)
 {
     s->watch = w;
+    int r = find_by(t, s, s->feed_id, s->key, &s->print);
+    for (uint32_t i = 0; r == 0 && i < s->n_members; i++)
+        r = find_member(t, s, &s->member[i]);
+    if (r < 0)
+        return r;
     s->older = t->newest;
     *(t->newest ? &t->newest->newer : &t->oldest) = s;
     t->newest = s;
-    s->older_here = w->newest;
-    if (w->newest)
-        w->newest->newer_here = s;
-    w->newest = s;
     t->n++;
-    t->bytes += sizeof *s + member_bytes(s);
+    count(t, s);
+    return 0;
 }
 
 /* Take `s` out and free it; its row goes, too (if there is no memory to say so, its time
@@ -138,9 +195,6 @@ static void forget(struct story_table *t, struct story *s)
 {
     *(s->newer ? &s->newer->older : &t->newest) = s->older;
     *(s->older ? &s->older->newer : &t->oldest) = s->newer;
-    *(s->newer_here ? &s->newer_here->older_here : &s->watch->newest) = s->older_here;
-    if (s->older_here)
-        s->older_here->newer_here = s->newer_here;
     for (struct story **at = &t->dirty; s->dirty && *at; at = &(*at)->next_dirty)
         if (*at == s) {
             *at = s->next_dirty;
@@ -156,11 +210,11 @@ static void forget(struct story_table *t, struct story *s)
     if (t->n_dead < t->cap_dead)
         t->dead[t->n_dead++] = s->id;
     t->n--;
-    t->bytes -= sizeof *s + member_bytes(s);
-    story_free(s);
+    t->bytes -= s->bytes;
+    story_free(t, s);
 }
 
-static void make_room(struct story_table *t)
+void story_make_room(struct story_table *t)
 {
     while (t->n > t->max) {
         struct story *s = t->oldest;
@@ -179,15 +233,20 @@ static bool same_key(const struct seen_key *a, const struct seen_key *b)
 }
 
 /* The story whose alert is, or whose first item waits as, the item of `c`. */
-static struct story *own_story(struct watch *w, const struct story_case *c)
+static struct story *own_story(const struct story_table *t, const struct story_watch *w,
+                               const struct story_case *c)
 {
-    for (struct story *s = w->newest; s; s = s->older_here)
-        if (s->feed_id == c->feed_id && same_key(&s->key, &c->key))
-            return s;
+    const struct story_list *l =
+        story_index_find(&t->index, item_key(w, c->feed_id, c->key));
+
+    for (const struct story_ref *r = l ? l->first : NULL; r; r = r->older)
+        if (r->story->watch == w && r->story->feed_id == c->feed_id &&
+            same_key(&r->story->key, &c->key))
+            return r->story;
     return NULL;
 }
 
-static const struct member *member_of(const struct story *s, int64_t feed_id)
+static const struct story_member *member_of(const struct story *s, int64_t feed_id)
 {
     for (uint32_t i = 0; i < s->n_members; i++)
         if (s->member[i].feed_id == feed_id)
@@ -203,19 +262,20 @@ static bool has_link(const struct story *s, uint64_t link)
     return false;
 }
 
-static void drop_member(struct story *s, uint32_t i)
+static void drop_member(struct story_table *t, struct story *s, uint32_t i)
 {
-    free(s->member[i].source);
+    free_member(t, &s->member[i]);
     s->n_members--;
     memmove(&s->member[i], &s->member[i + 1], (s->n_members - i) * sizeof *s->member);
 }
 
 /* Sources that came too long before to count with one that comes now. */
-static void drop_old(struct story *s, int64_t now_ms, int64_t within_ms)
+static void drop_old(struct story_table *t, struct story *s, int64_t now_ms,
+                     int64_t within_ms)
 {
     for (uint32_t i = 0; i < s->n_members;)
         if (now_ms - s->member[i].time_ms > within_ms)
-            drop_member(s, i);
+            drop_member(t, s, i);
         else
             i++;
 }
@@ -230,7 +290,7 @@ enum fit { FIT_NOT, FIT_SAME, FIT_REPEATS };
 
 static enum fit fits(const struct story *s, const struct story_case *c)
 {
-    const struct member *own = member_of(s, c->feed_id);
+    const struct story_member *own = member_of(s, c->feed_id);
 
     if (own)
         return own->link && own->link == c->print->link &&
@@ -243,25 +303,127 @@ static enum fit fits(const struct story *s, const struct story_case *c)
                : FIT_NOT;
 }
 
-/* The story that the item of `c` belongs to: one that alerted before one that waits, the
- * newest first. */
-static struct story *find(struct watch *w, const struct story_case *c, enum fit *fit)
+static int add_found(struct story_table *t, struct story *s)
 {
-    struct story *waiting = NULL;
+    if (t->n_found == t->cap_found) {
+        size_t cap = t->cap_found ? t->cap_found * 2 : 256;
+        void *p = realloc(t->found, cap * sizeof *t->found);
+
+        if (!p)
+            return -ENOMEM;
+        t->found = p;
+        t->cap_found = cap;
+    }
+    t->found[t->n_found++] = s;
+    return 0;
+}
+
+/* All stories of the list have `weight` in common with the item that is asked for.
+ * Looks at *budget of them at most, the newest first. */
+static int found_in(struct story_table *t, const struct story_watch *w,
+                    const struct story_list *l, unsigned weight, unsigned *budget)
+{
+    int r = 0;
+
+    for (struct story_ref *f = l ? l->first : NULL; r == 0 && f && *budget;
+         f = f->older, --*budget) {
+        if (f->story->watch != w)
+            continue;
+        if (f->story->asked != t->asked) {
+            f->story->asked = t->asked;
+            f->story->common = 0;
+            r = add_found(t, f->story);
+        }
+        f->story->common += weight;
+    }
+    return r;
+}
+
+struct asked { /* a word of a title, and who else has it */
+    const struct story_list *list;
+    unsigned weight;
+};
+
+static int by_length(const void *x, const void *y)
+{
+    const struct asked *a = x, *b = y;
+    size_t n = a->list ? a->list->n : 0, m = b->list ? b->list->n : 0;
+
+    return (n > m) - (n < m);
+}
+
+/* Who else has the words of `print`?  Returns the weight of its title. */
+static unsigned ask(const struct story_table *t, const struct story_watch *w,
+                    const struct story_print *print, struct asked *out)
+{
+    unsigned weight = 0;
+
+    for (unsigned i = 0; i < print->n_title; i++) {
+        out[i].list = story_index_find(&t->index, word_key(w, print->title[i]));
+        out[i].weight = story_weight(print->title[i]);
+        weight += out[i].weight;
+    }
+    qsort(out, print->n_title, sizeof *out, by_length);
+    return weight;
+}
+
+/* Put into t->found the stories that may be that of `print`.  Words that many have are
+ * left out: as long as those alone are not enough, and when there are too many. */
+static int find_all(struct story_table *t, const struct story_watch *w,
+                    const struct story_print *print)
+{
+    struct asked word[STORY_TITLE_MAX];
+    unsigned all = ask(t, w, print, word), left = all, budget = LOOKED_AT;
+    size_t n = 0;
+    int r = 0;
+
+    t->n_found = 0;
+    t->asked++;
+    if (print->link)
+        r = found_in(t, w, story_index_find(&t->index, link_key(w, print->link)), all,
+                     &budget);
+    for (unsigned i = 0; i < print->n_title && r == 0 && budget; i++) {
+        if (!story_title_enough(left, all))
+            break;
+        r = found_in(t, w, word[i].list, word[i].weight, &budget);
+        if (budget)
+            left -= word[i].weight;
+    }
+    for (size_t i = 0; i < t->n_found; i++)
+        if (story_title_enough(t->found[i]->common + left, all))
+            t->found[n++] = t->found[i];
+    t->n_found = n;
+    return r;
+}
+
+/* Is `a` to be joined rather than `b`, which may be NULL?  One that alerted before one
+ * that waits, the newest first. */
+static bool rather(const struct story *a, const struct story *b)
+{
+    return !b || (a->waits != b->waits ? !a->waits : a->id > b->id);
+}
+
+/* The story that the item of `c` belongs to, or NULL.  0 or -ENOMEM. */
+static int find(struct story_table *t, const struct story_watch *w,
+                const struct story_case *c, struct story **out, enum fit *fit)
+{
+    struct story *best = NULL;
 
     *fit = FIT_NOT;
-    for (struct story *s = w->newest; s; s = s->older_here) {
-        if (!is_live(s, c) || (s->waits && waiting))
+    int r = find_all(t, w, c->print);
+    for (size_t i = 0; r == 0 && i < t->n_found; i++) {
+        struct story *s = t->found[i];
+
+        if (!is_live(s, c) || !rather(s, best))
             continue;
         enum fit f = fits(s, c);
         if (f == FIT_NOT)
             continue;
         *fit = f;
-        if (!s->waits)
-            return s;
-        waiting = s;
+        best = s;
     }
-    return waiting;
+    *out = best;
+    return r;
 }
 
 /* The source of `c`, packed and owned; NULL: out of memory. */
@@ -286,15 +448,18 @@ static char *pack_source(const struct story_case *c, size_t *n)
 
 static int add_member(struct story_table *t, struct story *s, const struct story_case *c)
 {
-    struct member m = { .feed_id = c->feed_id,
-                        .time_ms = c->now_ms,
-                        .link = c->print->link };
+    struct story_member m = { .feed_id = c->feed_id,
+                              .time_ms = c->now_ms,
+                              .link = c->print->link };
 
-    if (reserve_member(t, s) < 0)
+    if (reserve_member(s) < 0 || find_member(t, s, &m) < 0)
         return -ENOMEM;
-    if (s->waits && !(m.source = pack_source(c, &m.source_n)))
+    if (s->waits && !(m.source = pack_source(c, &m.source_n))) {
+        free_member(t, &m);
         return -ENOMEM;
+    }
     s->member[s->n_members++] = m;
+    count(t, s);
     mark(t, s);
     return 0;
 }
@@ -321,7 +486,7 @@ static void raise_story(struct story *s, const struct story_case *c)
     s->until_ms = c->now_ms + later(c->window_ms, c->keep_ms);
 }
 
-static int begin(struct story_table *t, struct watch *w, const struct story_case *c,
+static int begin(struct story_table *t, struct story_watch *w, const struct story_case *c,
                  struct story_result *out)
 {
     struct story *s = calloc(1, sizeof *s);
@@ -334,20 +499,19 @@ static int begin(struct story_table *t, struct watch *w, const struct story_case
     s->waits = c->collapse && c->min_sources > 1;
     if (s->waits)
         s->until_ms = c->now_ms + c->within_ms;
-    if (reserve_member(t, s) < 0) {
-        free(s);
-        return -ENOMEM;
+    int r = story_link_in(t, s, w);
+    if (r < 0) {
+        story_free(t, s);
+        return r;
     }
-    t->bytes -= member_bytes(s); /* link_in counts all of it */
-    link_in(t, s, w);
     t->last_id++;
-    int r = add_member(t, s, c);
+    r = add_member(t, s, c);
     if (r < 0) {
         forget(t, s);
         return r;
     }
     out->verdict = s->waits ? STORY_WAITS : STORY_ALERT;
-    make_room(t);
+    story_make_room(t);
     return 0;
 }
 
@@ -365,7 +529,7 @@ static int join(struct story_table *t, struct story *s, const struct story_case 
 static int corroborate(struct story_table *t, struct story *s, const struct story_case *c,
                        struct story_result *out, struct buf *sources)
 {
-    drop_old(s, c->now_ms, c->within_ms);
+    drop_old(t, s, c->now_ms, c->within_ms);
     int r = add_member(t, s, c);
     if (r < 0)
         return r;
@@ -376,36 +540,46 @@ static int corroborate(struct story_table *t, struct story *s, const struct stor
     }
     for (uint32_t i = 0; i + 1 < s->n_members; i++)
         (void)buf_put(sources, s->member[i].source, s->member[i].source_n);
-    if (sources->error == -ENOMEM) {
-        drop_member(s, s->n_members - 1);
+    if (sources->error == -ENOMEM || find_by(t, s, c->feed_id, c->key, c->print) < 0) {
+        drop_member(t, s, s->n_members - 1);
         return -ENOMEM;
     }
     raise_story(s, c);
+    count(t, s);
     out->verdict = STORY_ALERT;
     return 0;
 }
 
-/* The item was shown before.  1: decided. */
+/* The item was shown before. */
 static int judge_known(struct story_table *t, struct story *own,
                        const struct story_case *c, struct story_result *out)
 {
     out->verdict = STORY_REPEATS;
     if (!c->update || !story_changed(&own->print, c->print))
-        return 1;
+        return 0;
+    int r = find_by(t, own, own->feed_id, own->key, c->print);
+    if (r < 0)
+        return r;
     own->print = *c->print;
+    count(t, own);
     mark(t, own);
     if (own->waits)
-        return 1;
+        return 0;
     own->until_ms = later(own->until_ms, c->now_ms + c->keep_ms);
     out->verdict = STORY_UPDATE;
-    return 1;
+    return 0;
 }
 
 /* An item that joined another feed's alert has changed: that is no news. */
-static bool is_known_member(const struct watch *w, const struct story_case *c)
+static bool is_known_member(const struct story_table *t, const struct story_watch *w,
+                            const struct story_case *c)
 {
-    for (const struct story *s = w->newest; s && c->print->link; s = s->older_here) {
-        const struct member *m = member_of(s, c->feed_id);
+    const struct story_list *l =
+        c->print->link ? story_index_find(&t->index, link_key(w, c->print->link)) : NULL;
+
+    for (const struct story_ref *r = l ? l->first : NULL; r; r = r->older) {
+        const struct story_member *m =
+            r->story->watch == w ? member_of(r->story, c->feed_id) : NULL;
 
         if (m && m->link == c->print->link)
             return true;
@@ -417,20 +591,22 @@ int story_judge(struct story_table *t, const struct story_case *c,
                 struct story_result *out, struct buf *sources)
 {
     struct story_result result = { 0 };
-    struct watch *w = watch_of(t, c->watch);
+    struct story_watch *w = story_watch_of(t, c->watch);
     enum fit fit = FIT_NOT;
     int r = 0;
 
     if (!w)
         return -ENOMEM;
-    struct story *own = own_story(w, c);
+    struct story *own = own_story(t, w, c), *s = NULL;
     if (own) {
-        (void)judge_known(t, own, c, &result);
-    } else if (c->update && is_known_member(w, c)) {
+        r = judge_known(t, own, c, &result);
+    } else if (c->update && is_known_member(t, w, c)) {
         result.verdict = STORY_REPEATS;
     } else {
-        struct story *s = c->collapse ? find(w, c, &fit) : NULL;
-
+        if (c->collapse)
+            r = find(t, w, c, &s, &fit);
+        if (r < 0)
+            return r;
         if (!s)
             r = begin(t, w, c, &result);
         else if (fit == FIT_REPEATS)
@@ -443,169 +619,6 @@ int story_judge(struct story_table *t, const struct story_case *c,
     if (r == 0)
         *out = result;
     return r;
-}
-
-/* --- rows --- */
-
-static void put_u64(struct buf *out, uint64_t v)
-{
-    v = htole64(v);
-    (void)buf_put(out, &v, sizeof v);
-}
-
-static void put_u16(struct buf *out, size_t v)
-{
-    uint16_t x = htole16((uint16_t)v);
-
-    (void)buf_put(out, &x, sizeof x);
-}
-
-static void pack(const struct story *s, struct buf *out)
-{
-    (void)buf_putc(out, VERSION);
-    (void)buf_putc(out, (char)(s->waits | s->plain << 1));
-    put_u64(out, (uint64_t)s->time_ms);
-    put_u64(out, (uint64_t)s->window_ms);
-    put_u64(out, (uint64_t)s->feed_id);
-    put_u64(out, s->key.hi);
-    put_u64(out, s->key.lo);
-    put_u16(out, STORY_PRINT_HEAD + 4 * ((size_t)s->print.n_title + s->print.n_lead));
-    (void)story_print_pack(&s->print, out);
-    put_u16(out, s->n_members);
-    for (uint32_t i = 0; i < s->n_members; i++) {
-        const struct member *m = &s->member[i];
-
-        put_u64(out, (uint64_t)m->feed_id);
-        put_u64(out, (uint64_t)m->time_ms);
-        put_u64(out, m->link);
-        put_u16(out, m->source_n);
-        (void)buf_put(out, m->source ? m->source : "", m->source_n);
-    }
-}
-
-bool story_take_row(struct story_table *t, struct story_row *out)
-{
-    struct story *s = t->dirty;
-    struct str none = { 0 };
-
-    if (t->n_dead) {
-        *out = (struct story_row){ .id = t->dead[--t->n_dead] };
-        return true;
-    }
-    if (!s)
-        return false;
-    t->dirty = s->next_dirty;
-    s->dirty = false;
-    buf_clear(&t->packed);
-    pack(s, &t->packed);
-    *out = (struct story_row){ s->id, s->until_ms, str_of(s->watch->entry.name),
-                               t->packed.error ? none : buf_str(&t->packed) };
-    return true;
-}
-
-struct reader {
-    const char *s;
-    size_t n;
-    bool bad;
-};
-
-static uint64_t get(struct reader *r, size_t bytes)
-{
-    uint64_t v = 0;
-
-    if (r->n < bytes) {
-        r->bad = true;
-        r->n = 0;
-        return 0;
-    }
-    memcpy(&v, r->s, bytes); /* little-endian: the low bytes */
-    r->s += bytes;
-    r->n -= bytes;
-    return le64toh(v);
-}
-
-static struct str get_str(struct reader *r)
-{
-    size_t n = (size_t)get(r, 2);
-    struct str s = { r->s, n };
-
-    if (r->n < n) {
-        r->bad = true;
-        return (struct str){ 0 };
-    }
-    r->s += n;
-    r->n -= n;
-    return s;
-}
-
-static int get_member(struct reader *r, struct story *s)
-{
-    struct member *m = &s->member[s->n_members];
-
-    *m = (struct member){ 0 };
-    m->feed_id = (int64_t)get(r, 8);
-    m->time_ms = (int64_t)get(r, 8);
-    m->link = get(r, 8);
-    struct str source = get_str(r);
-    if (r->bad)
-        return -EBADMSG;
-    if (source.n && !(m->source = strndup(source.s, source.n)))
-        return -ENOMEM;
-    m->source_n = source.n;
-    s->n_members++;
-    return 0;
-}
-
-static int unpack(struct story *s, struct str packed)
-{
-    struct reader r = { packed.s, packed.n, false };
-
-    if (get(&r, 1) != VERSION)
-        return -EBADMSG;
-    unsigned flags = (unsigned)get(&r, 1);
-    s->waits = flags & 1;
-    s->plain = flags & 2;
-    s->time_ms = (int64_t)get(&r, 8);
-    s->window_ms = (int64_t)get(&r, 8);
-    s->feed_id = (int64_t)get(&r, 8);
-    s->key.hi = get(&r, 8);
-    s->key.lo = get(&r, 8);
-    if (story_print_unpack(&s->print, get_str(&r)) < 0 || r.bad)
-        return -EBADMSG;
-    size_t n = (size_t)get(&r, 2);
-    if (r.bad || n > STORY_SOURCES_MAX + 1)
-        return -EBADMSG;
-    s->member = calloc(n ? n : 1, sizeof *s->member);
-    if (!s->member)
-        return -ENOMEM;
-    s->cap = (uint32_t)(n ? n : 1);
-    int e = 0;
-    for (size_t i = 0; i < n && e == 0; i++)
-        e = get_member(&r, s);
-    return e ? e : r.n ? -EBADMSG : 0;
-}
-
-int story_put_row(struct story_table *t, const struct story_row *row)
-{
-    struct story *s = calloc(1, sizeof *s);
-    struct watch *w;
-
-    if (!s)
-        return -ENOMEM;
-    s->id = row->id;
-    s->until_ms = row->until_ms;
-    int r = unpack(s, row->packed);
-    if (r == 0 && !(w = watch_of(t, row->watch)))
-        r = -ENOMEM;
-    if (r < 0) {
-        story_free(s);
-        return r;
-    }
-    link_in(t, s, w);
-    if (s->id > t->last_id)
-        t->last_id = s->id;
-    make_room(t);
-    return 0;
 }
 
 /* --- the end of stories --- */
@@ -640,5 +653,5 @@ size_t story_count(const struct story_table *t)
 
 size_t story_bytes(const struct story_table *t)
 {
-    return t->bytes;
+    return t->bytes + story_index_bytes(&t->index);
 }

@@ -83,7 +83,7 @@ static int by_value(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-static uint32_t stem_in(uint32_t f)
+uint32_t story_stem(uint32_t f)
 {
     return f >> 3;
 }
@@ -96,7 +96,7 @@ static uint8_t settle(uint32_t *f, size_t n)
     if (n)
         qsort(f, n, sizeof *f, by_value);
     for (size_t i = 0; i < n; i++)
-        if (!kept || stem_in(f[i]) != stem_in(f[kept - 1]))
+        if (!kept || story_stem(f[i]) != story_stem(f[kept - 1]))
             f[kept++] = f[i];
     memset(f + kept, 0, (n - kept) * sizeof *f);
     return (uint8_t)kept;
@@ -248,7 +248,7 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-static unsigned weight_in(uint32_t f)
+unsigned story_weight(uint32_t f)
 {
     return (f & 7) + 1 == NUMBER ? NUMBER_WEIGHT : (f & 7) + 1;
 }
@@ -258,7 +258,7 @@ static unsigned weight_all(const uint32_t *f, size_t n)
     unsigned sum = 0;
 
     for (size_t i = 0; i < n; i++)
-        sum += weight_in(f[i]);
+        sum += story_weight(f[i]);
     return sum;
 }
 
@@ -267,8 +267,8 @@ static unsigned weight_common(const uint32_t *a, size_t n, const uint32_t *b, si
     unsigned sum = 0;
 
     for (size_t i = 0, k = 0; i < n && k < m;) {
-        if (stem_in(a[i]) == stem_in(b[k])) {
-            sum += least(weight_in(a[i]), weight_in(b[k]));
+        if (story_stem(a[i]) == story_stem(b[k])) {
+            sum += least(story_weight(a[i]), story_weight(b[k]));
             i++, k++;
         } else if (a[i] < b[k]) {
             i++;
@@ -317,7 +317,7 @@ static void all_words(struct words *out, const struct story_print *p)
     while (i < p->n_title || k < p->n_lead) {
         uint32_t t = i < p->n_title ? p->title[i] : UINT32_MAX;
         uint32_t l = k < p->n_lead ? p->lead[k] : UINT32_MAX;
-        bool both = stem_in(t) == stem_in(l);
+        bool both = story_stem(t) == story_stem(l);
 
         out->f[out->n++] = t < l ? t : l;
         i += both || t < l;
@@ -387,9 +387,10 @@ bool story_text_same(const struct story_print *a, const struct story_print *b,
     unsigned of_b = weight_all(b->title, b->n_title);
     unsigned common = weight_common(a->title, a->n_title, b->title, b->n_title);
 
+    if (!common || !story_title_enough(common, of_a) || !story_title_enough(common, of_b))
+        return false;
     unsigned alike = story_likeness(a, b);
-
-    if (!alike || !story_title_enough(common, of_a) || !story_title_enough(common, of_b))
+    if (!alike)
         return false;
     bool leads = weight_all(a->lead, a->n_lead) >= LEAD_ENOUGH &&
                  weight_all(b->lead, b->n_lead) >= LEAD_ENOUGH;

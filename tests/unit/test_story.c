@@ -416,6 +416,65 @@ static void sources_of_one_story_are_bounded(void **state)
     }
 }
 
+/* Every item of another feed; which alert it joins, found by looking at all of them. */
+#define ITEMS 250
+static struct {
+    struct story_print print;
+    uint64_t links[ITEMS];
+    unsigned n_links, item;
+} raised[ITEMS];
+
+static int joined_by(unsigned n_raised, const struct story_print *print, int64_t gap)
+{
+    for (unsigned i = n_raised; i-- > 0;) {
+        bool same = story_text_same(&raised[i].print, print, gap);
+
+        for (unsigned k = 0; k < raised[i].n_links; k++)
+            same = same || (print->link && raised[i].links[k] == print->link);
+        if (same)
+            return (int)i;
+    }
+    return -1;
+}
+
+static void finds_what_looking_at_all_finds(void **state)
+{
+    (void)state;
+    static const char *const stem[] = { "ministers", "talk",  "summit", "of",   "in",
+                                        "Geneva",    "flood", "leaves", "seven" };
+    unsigned n = 0, joins = 0, seed = 1;
+
+    for (unsigned i = 1; i <= ITEMS; i++) {
+        char title[300] = "", link[60];
+
+        for (unsigned k = 0; k < 7; k++) {
+            seed = seed * 1103515245 + 12345;
+            unsigned r = seed >> 16;
+            size_t at = strlen(title);
+            if (k < 2)
+                snprintf(title + at, sizeof title - at, "%c%ctown ", 'a' + (char)(r % 12),
+                         'b' + (char)(r % 7));
+            else
+                snprintf(title + at, sizeof title - at, "%s ", stem[r % 9]);
+        }
+        snprintf(link, sizeof link, "https://a.example/%u", seed >> 16 & 127);
+        enum story_verdict v = judge(i, i, title, link, 0);
+        int at = joined_by(n, &made, 0);
+        assert_int_equal(v, at < 0 ? STORY_ALERT : STORY_JOINS);
+        if (at >= 0)
+            assert_int_equal(last.feed_id, raised[at].item);
+        joins += at >= 0;
+        unsigned to = at < 0 ? n++ : (unsigned)at;
+        if (at < 0) {
+            raised[to].print = made;
+            raised[to].item = i;
+        }
+        if (!last.list_full)
+            raised[to].links[raised[to].n_links++] = made.link;
+    }
+    assert_in_range(joins, 20, ITEMS - 20);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 static const struct CMUnitTest tests[] = {
     T(links_are_the_same_without_what_tracks),
@@ -438,5 +497,6 @@ static const struct CMUnitTest tests[] = {
     T(a_restart_changes_nothing),
     T(keeps_to_its_bound),
     T(sources_of_one_story_are_bounded),
+    T(finds_what_looking_at_all_finds),
 };
 TEST_MAIN(tests)
