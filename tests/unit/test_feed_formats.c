@@ -211,8 +211,7 @@ static void mends_json(void **state)
         "{\"items\":[{\"id\":\"a\"},{\"id\":\"b\"}]} and more",
         "{\"items\":[{\"id\":\"a\"},{\"id\":\"b\"}",
         "{\"items\":[{\"id\":\"a\"},{\"id\":nonsense},{\"id\":\"b\"}]}",
-        "{\"a_name_longer_than_any_that_is_known\":1,\"items\":[{\"id\":\"a\"},{\"id\":"
-        "\"b\"}]}",
+        "{\"a_name_longer_than_any_known\":1,\"items\":[{\"id\":\"a\"},{\"id\":\"b\"}]}",
     };
     static struct run r;
 
