@@ -318,6 +318,17 @@ static void collect_ends(struct fetch_pool *p)
     }
 }
 
+/* Every transfer has its times.  When libcurl runs out of memory it names none, and all
+ * its transfers would wait for ever. */
+static void look_again(struct fetch_pool *p)
+{
+    uint64_t again_us = now_us() + LOOK_AGAIN_US;
+
+    if (again_us < p->due_us)
+        p->due_us = again_us;
+    arm(p, again_us);
+}
+
 /* After anything happened: let every transfer go on that can. */
 static void go_on(struct fetch_pool *p)
 {
@@ -339,22 +350,18 @@ static void go_on(struct fetch_pool *p)
     int wait_ms = hosts_timeout_ms(&p->hosts);
     if (wait_ms >= 0)
         arm(p, now_us() + (uint64_t)wait_ms * 1000);
+    if (p->flying && !p->due_now && p->due_us == UINT64_MAX)
+        look_again(p);
 }
 
 /* ---- what the loop tells us ---- */
 
-/* Tell libcurl.  When it runs out of memory it goes without naming a time to come back,
- * and all its transfers would wait for ever. */
 static void tell(struct fetch_pool *p, curl_socket_t socket, int what)
 {
     int running;
 
-    if (curl_multi_socket_action(p->multi, socket, what, &running) == CURLM_OK)
-        return;
-    uint64_t again_us = now_us() + LOOK_AGAIN_US;
-    if (again_us < p->due_us)
-        p->due_us = again_us;
-    arm(p, again_us);
+    if (curl_multi_socket_action(p->multi, socket, what, &running) != CURLM_OK)
+        look_again(p);
 }
 
 static int on_sockets(sd_event_source *source, int fd, uint32_t revents, void *ctx)
