@@ -132,9 +132,9 @@ cooldown = 1s
 """
 
     def words(self):
-        """A title and a lead that share no word with those of other stories."""
+        """A title and a lead that share no word, nor its stem, with those of other stories."""
         self.n += 1
-        word = [f"w{self.n}x{self.rng.randrange(10 ** 9)}" for _ in range(30)]
+        word = ["".join(self.rng.choices("bcdfghjklmnpqrstvwxz", k=9)) for _ in range(30)]
         return " ".join(word[:8]), " ".join(word[8:])
 
     def publish_stories(self, two):
