@@ -8,9 +8,10 @@ import time
 import bench
 from bench import Item, wait
 
-# The words of the generated items; long enough that no two items look alike.
-WORDS = [a + b + c for a in ("ba", "ke", "li", "mo", "nu", "ra", "sto", "tri")
-         for b in ("da", "fel", "gor", "hin", "jup", "lem") for c in ("n", "rt", "sk", "th", "x")]
+# The words of the generated items: so many, different in their first six letters, that no two
+# items look alike.
+WORDS = [a + b + c for a in ("ba", "ke", "li", "mo", "nu", "ra", "so", "ti")
+         for b in ("da", "fe", "go", "hi", "ju", "le") for c in ("n", "r", "s", "t", "x")]
 LOADED = ["Putin", "Xi", "taxi", "Trump", "Moldova", "gas", "video", "call", "Mexico", "Moscow"]
 WATCHES = {  # rule -> the same thing said in Python, over the list of folded words
     "summit = Putin AND Xi": lambda w: "putin" in w and "xi" in w,
@@ -27,7 +28,7 @@ def make_item(rng, number):
         words = rng.sample(WORDS, n) + rng.sample(LOADED, loaded)
         rng.shuffle(words)
         return " ".join(words)
-    return Item(title=f"{text(4, rng.randrange(2, 5)).capitalize()} number{number}",
+    return Item(title=f"{text(4, rng.randrange(2, 5)).capitalize()} n{number}er",
                 summary=f"{text(12, rng.randrange(3))}",
                 link=f"http://127.0.0.1/story/{number}")
 
