@@ -1,6 +1,7 @@
 /* feedwatch run: the daemon itself. */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -109,6 +110,16 @@ static int run(struct config *config, const struct pipeline_options *opt)
     return r < 0 ? EXIT_RUN : EXIT_OK;
 }
 
+/* A SIGHUP while a long config is read must wait, not end us. */
+static void hold_hup(void)
+{
+    sigset_t mask;
+
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &mask, NULL);
+}
+
 int cmd_run(int argc, char **argv)
 {
     struct pipeline_options opt = { 0 };
@@ -119,6 +130,7 @@ int cmd_run(int argc, char **argv)
     int e = read_options(&opt, argc, argv);
     if (e)
         return e - 1;
+    hold_hup();
     opt.config_path = cmd_config_path(opt.config_path, path, sizeof path);
 
     buf_init(&errors, 1 << 20);
