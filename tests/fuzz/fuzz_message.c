@@ -81,12 +81,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct digest d = { .seq = 1, .count = 5, .watch = a.watch, .alerts = list, .n = 3 };
     struct parcel parcels[] = { { list, 1, NULL, false },
                                 { list, 3, NULL, false },
-                                { list, 3, &d, false } };
+                                { list, 3, &d, false },
+                                { list, 1, NULL, true } };
     buf_init(&out, 1 << 22);
-    for (size_t k = 0; k < 3; k++) {
+    for (size_t k = 0; k < 4; k++) {
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+            const struct preset *preset = preset_find(names[i]);
+            if (parcels[k].amend && preset->amending == AMEND_NOT)
+                continue;
             buf_clear(&out);
-            preset_find(names[i])->body(&out, &parcels[k], "room");
+            preset->body(&out, &parcels[k], "room", parcels[k].amend ? "$id" : NULL);
             if (out.error)
                 abort();
             check_json(&out);
