@@ -162,38 +162,39 @@ static bool is_under(const char *path)
     return false;
 }
 
-/* Is `call` one that the test asks about, on one of its files? */
-static bool is_meant(int call, int fd, const char *path)
+/* What the test wants of `call`, if it asks about it on this file, else NONE.  It may
+ * change its mind at any moment: one call looks once. */
+static int wanted(int call, int fd, const char *path)
 {
     char link[40], target[4096];
 
     if (!control || !(control->calls & call))
-        return false;
+        return NONE;
     int what = atomic_load(&control->what);
     if (what == NONE || what == MEMORY)
-        return false;
+        return NONE;
     if (path)
-        return is_under(path);
+        return is_under(path) ? what : NONE;
     if (fd <= 2)
-        return false;
+        return NONE;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, target, sizeof target - 1);
     if (n < 0)
-        return false;
+        return NONE;
     target[n] = '\0';
-    return is_under(target);
+    return is_under(target) ? what : NONE;
 }
 
 /* Before each call.  True: it fails, and errno says how. */
 static bool fails(int call, int fd, const char *path)
 {
     int keep = errno;
-    bool meant = is_meant(call, fd, path);
+    int what = wanted(call, fd, path);
 
     errno = keep;
-    if (!meant || atomic_load(&control->what) == SHORT || !strikes())
+    if (what == NONE || what == SHORT || !strikes())
         return false;
-    if (atomic_load(&control->what) == FAIL) {
+    if (what == FAIL) {
         errno = control->error;
         return true;
     }
@@ -206,10 +207,10 @@ static bool fails(int call, int fd, const char *path)
 static size_t amount(int fd, size_t n)
 {
     int keep = errno;
-    bool meant = n && is_meant(WRITE, fd, NULL) && atomic_load(&control->what) == SHORT;
+    bool cut = n && wanted(WRITE, fd, NULL) == SHORT;
 
     errno = keep;
-    if (!meant || !strikes())
+    if (!cut || !strikes())
         return n;
     if (n < 2)
         errno = ENOSPC;
