@@ -338,21 +338,6 @@ static void webhook_free(void *ctx)
     free(w);
 }
 
-/* The other one is for services that can change what they have shown. */
-static const struct sink_work work[2] = {
-    { .type = "webhook",
-      .batch = 64,
-      .send = webhook_send,
-      .interrupt = webhook_interrupt,
-      .free = webhook_free },
-    { .type = "webhook",
-      .batch = 64,
-      .amends = true,
-      .send = webhook_send,
-      .interrupt = webhook_interrupt,
-      .free = webhook_free },
-};
-
 /* False: out of memory. */
 static bool copy(char **to, const char *from)
 {
@@ -366,6 +351,14 @@ int sink_webhook_open(struct sink **out, const struct sink_options *o, struct bu
     const struct preset *p = preset_find(o->preset);
     unsigned rate = o->per_minute ? o->per_minute : p->per_minute;
     struct sink_pace pace = { 0, 0 };
+    const struct sink_work work = {
+        .type = "webhook",
+        .batch = 64,
+        .amends = p->amending != AMEND_NOT,
+        .send = webhook_send,
+        .interrupt = webhook_interrupt,
+        .free = webhook_free,
+    };
     bool ntfy = strcmp(p->name, "ntfy") == 0;
     int r = -ENOMEM;
 
@@ -387,7 +380,7 @@ int sink_webhook_open(struct sink **out, const struct sink_options *o, struct bu
         r = carrier_new(&w->carrier, (o->timeout_s ? o->timeout_s : TIMEOUT_S) * 1000,
                         o->allow_private, o->ca_file);
     if (r == 0)
-        r = sink_worker_new(out, o->name, &work[p->amending != AMEND_NOT], w, pace, why);
+        r = sink_worker_new(out, o->name, &work, w, pace, why);
     if (r < 0)
         webhook_free(w);
     return r;

@@ -29,14 +29,14 @@ struct job { /* in the queue; one of `alert` and `digest` */
 struct worker {
     struct sink sink; /* first: the outside knows only this */
     char *name;
-    const struct sink_work *work;
+    struct sink_work work;
     void *ctx;
     struct sink_pace pace;
     pthread_t thread;
     struct pulse *pulse;
     int event_fd; /* for the outside: see sink_ops.fd */
 
-    pthread_mutex_t lock; /* guards what follows; never held while work->send runs */
+    pthread_mutex_t lock; /* guards what follows; never held while work.send runs */
     pthread_cond_t wake;  /* for the thread */
     pthread_cond_t end;   /* it has ended */
     struct job *first, **last;
@@ -96,7 +96,7 @@ static void drop_ref(struct worker *w)
         return;
     queue_drop(w);
     if (w->ctx)
-        w->work->free(w->ctx);
+        w->work.free(w->ctx);
     pulse_free(w->pulse);
     close(w->event_fd);
     pthread_cond_destroy(&w->wake);
@@ -131,7 +131,7 @@ static bool wait_for_work(struct worker *w)
 /* Take one parcel's jobs off the queue: a digest or an amendment, or several alerts. */
 static size_t take_jobs(struct worker *w, struct job *jobs[BATCH_MAX])
 {
-    size_t n = 0, most = w->work->batch < BATCH_MAX ? w->work->batch : BATCH_MAX;
+    size_t n = 0, most = w->work.batch < BATCH_MAX ? w->work.batch : BATCH_MAX;
 
     do {
         jobs[n++] = w->first;
@@ -208,7 +208,7 @@ static int send_jobs(struct worker *w, struct job *const *jobs, size_t n,
         p.alerts = p.digest->alerts;
         p.n = p.digest->n;
     }
-    return w->work->send(w->ctx, &p, sent);
+    return w->work.send(w->ctx, &p, sent);
 }
 
 /* Send one parcel; the lock is open meanwhile. */
@@ -337,7 +337,7 @@ static int worker_digest(struct sink *sink, const struct digest *d, struct buf *
 static void worker_amend(struct sink *sink, const struct alert *a)
 {
     struct worker *w = self(sink);
-    struct job *j = w->work->amends ? job_new(a, NULL) : NULL;
+    struct job *j = w->work.amends ? job_new(a, NULL) : NULL;
 
     if (!j)
         return;
@@ -412,14 +412,14 @@ static void worker_stop(struct sink *sink, int64_t deadline_ms)
     int64_t now = clock_mono_ms(), end = now + deadline_ms, last = end - deadline_ms / 3;
     bool told = false;
 
-    if (w->work->interrupt && end < last + GRACE_MS)
+    if (w->work.interrupt && end < last + GRACE_MS)
         end = last + GRACE_MS; /* it ends at once: better than to leave it running */
     pthread_mutex_lock(&w->lock);
     w->stop = true;
     pthread_cond_signal(&w->wake);
     while (!w->ended && (now = clock_mono_ms()) <= end) {
-        if (now >= last && !told && w->work->interrupt)
-            w->work->interrupt(w->ctx);
+        if (now >= last && !told && w->work.interrupt)
+            w->work.interrupt(w->ctx);
         told |= now >= last;
         sink_cond_wait(&w->end, &w->lock, (told ? end : last) - now + 1);
     }
@@ -436,8 +436,8 @@ static void worker_free(struct sink *sink, int64_t deadline_ms)
     worker_stop(sink, deadline_ms);
     pthread_mutex_lock(&w->lock);
     bool ended = w->ended;
-    if (!ended && w->work->interrupt)
-        w->work->interrupt(w->ctx);
+    if (!ended && w->work.interrupt)
+        w->work.interrupt(w->ctx);
     pthread_mutex_unlock(&w->lock);
     if (ended)
         pthread_join(w->thread, NULL);
@@ -492,7 +492,7 @@ int sink_worker_new(struct sink **out, const char *name, const struct sink_work 
 
     if (w) {
         w->sink = (struct sink){ &worker_ops, w->name };
-        w->work = work;
+        w->work = *work;
         w->ctx = ctx;
         w->pace = pace;
         w->refs = 2;

@@ -43,7 +43,7 @@ struct sink_pace { /* a token bucket; burst 0: as fast as it goes */
     int64_t refill_ms;
 };
 
-/* Takes `ctx` when it succeeds.  0 or -errno. */
+/* Takes `ctx` when it succeeds, and a copy of `work`.  0 or -errno. */
 int sink_worker_new(struct sink **out, const char *name, const struct sink_work *work,
                     void *ctx, struct sink_pace pace, struct buf *why);
 
