@@ -127,7 +127,10 @@ static const struct config_noise *conf_of(const struct gate *g, struct str name)
 
         if (c == 0)
             return g->by_name[middle]->noise;
-        *(c < 0 ? &high : &low) = c < 0 ? middle : middle + 1;
+        if (c < 0)
+            high = middle;
+        else
+            low = middle + 1;
     }
     return NULL;
 }

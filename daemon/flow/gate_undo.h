@@ -1,7 +1,7 @@
 #ifndef GATE_UNDO_H
 #define GATE_UNDO_H
-/* Inside the gate: hits as they were before they were judged, for when their commit
- * fails. The order of the alerts of a change stays as the gate left it. */
+/* Inside the gate: hits as they were before they were judged, and in their order, for
+ * when their commit fails. */
 #include "gate.h"
 
 struct gate_undo { /* zero-initialise */
