@@ -42,6 +42,35 @@ def wait(condition, seconds=10.0, what="condition", step=0.002):
     return value
 
 
+def serve_sockets(test, one):
+    """A server on the loopback until the test ends: one(sock) gets each connection, one after
+    the other.  Returns the port."""
+    listen = socket.create_server(("127.0.0.1", 0))
+
+    def run():
+        while True:
+            try:
+                sock, _ = listen.accept()
+            except OSError:
+                return
+            try:
+                with sock:
+                    one(sock)
+            except OSError:
+                pass
+    threading.Thread(target=run, daemon=True).start()
+    test.addCleanup(listen.close)
+    return listen.getsockname()[1]
+
+
+def answer_tls(context, sock, body):
+    """One request over TLS, whatever it asks for, is answered by `body`."""
+    with context.wrap_socket(sock, server_side=True) as tls:
+        tls.recv(65536)
+        tls.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+                    % len(body) + body)
+
+
 def alerts_in(path):
     """The records of a JSON alert log; a last line without its end is left out."""
     try:

@@ -183,8 +183,6 @@ class Tls(rows.Rows):
         """An https origin that also knows who came without TLS; returns (port, plain requests)."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, cert + ".key")
-        listen = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(listen.close)
         plain, body = [], origin.document("rss", "t", [Item("old")])
 
         def one(sock):
@@ -192,24 +190,8 @@ class Tls(rows.Rows):
             if sock.recv(1, socket.MSG_PEEK) != b"\x16":  # what TLS begins with
                 plain.append(sock.recv(1000))
                 return
-            with context.wrap_socket(sock, server_side=True) as tls:
-                tls.recv(65536)
-                tls.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-                            % len(body) + body)
-
-        def run():
-            while True:
-                try:
-                    sock, _ = listen.accept()
-                except OSError:
-                    return
-                try:
-                    with sock:
-                        one(sock)
-                except OSError:
-                    pass
-        threading.Thread(target=run, daemon=True).start()
-        return listen.getsockname()[1], plain
+            bench.answer_tls(context, sock, body)
+        return bench.serve_sockets(self, one), plain
 
     def test_n21_wrong_certificates(self):
         old = ("-startdate", "20200101000000Z", "-enddate", "20200201000000Z")

@@ -6,7 +6,6 @@ import re
 import socket
 import ssl
 import subprocess
-import threading
 import time
 
 import bench
@@ -363,25 +362,9 @@ class Limits(polite.Test):
                         "-keyout", key, "-out", key + ".crt"], check=True, capture_output=True)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(key + ".crt", key)
-        listen = socket.create_server(("127.0.0.1", 0))
         body = rss(*items(1))
-
-        def serve():
-            while True:
-                try:
-                    sock, _ = listen.accept()
-                except OSError:
-                    return
-                try:
-                    with context.wrap_socket(sock, server_side=True) as tls:
-                        tls.recv(65536)
-                        tls.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
-                                    b"Content-Length: %d\r\n\r\n" % len(body) + body)
-                except OSError:
-                    pass
-        threading.Thread(target=serve, daemon=True).start()
-        self.addCleanup(listen.close)
-        return f"https://127.0.0.1:{listen.getsockname()[1]}/", key + ".crt"
+        port = bench.serve_sockets(self, lambda sock: bench.answer_tls(context, sock, body))
+        return f"https://127.0.0.1:{port}/", key + ".crt"
 
     def test_p32_certificates_are_verified(self):
         url, crt = self.tls_origin()

@@ -24,7 +24,7 @@ bench-store: $(B)/tests/bench_store
 $(B)/tests/test_dispatch: OWNLD += -Wl,--wrap=sink_type_find
 
 # What is preloaded into the program: another calendar, faults.
-$(B)/tests/%.so: tests/tools/%.c
+$(B)/tests/%.so: tests/tools/%.c tests/tools/clock_calls.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -fPIC -shared -o $@ $< -ldl

@@ -3,8 +3,8 @@
  * the kernel keeps by the calendar still hold when the time is in the future. */
 #include <dlfcn.h>
 #include <stdlib.h>
-#include <sys/time.h>
 #include <time.h>
+#include "clock_calls.h"
 
 typedef int clock_fn(clockid_t, struct timespec *);
 
@@ -30,25 +30,4 @@ int clock_gettime(clockid_t id, struct timespec *out)
     if (r == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
         out->tv_sec += offset_s;
     return r;
-}
-
-time_t time(time_t *out)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (out)
-        *out = now.tv_sec;
-    return now.tv_sec;
-}
-
-int gettimeofday(struct timeval *out, void *zone)
-{
-    struct timespec now;
-
-    (void)zone;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    out->tv_sec = now.tv_sec;
-    out->tv_usec = now.tv_nsec / 1000;
-    return 0;
 }

@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <time.h>
+#include "clock_calls.h"
 
 enum { CLOCKS = 16, FDS = 65536 };
 #define S 1000000000LL
@@ -90,27 +90,6 @@ int clock_gettime(clockid_t id, struct timespec *out)
     if (r == 0 && is_scaled(id))
         *out = time_of(base[id] + (ns_of(out) - base[id]) * factor);
     return r;
-}
-
-time_t time(time_t *out)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (out)
-        *out = now.tv_sec;
-    return now.tv_sec;
-}
-
-int gettimeofday(struct timeval *out, void *zone)
-{
-    struct timespec now;
-
-    (void)zone;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    out->tv_sec = now.tv_sec;
-    out->tv_usec = now.tv_nsec / 1000;
-    return 0;
 }
 
 /* The true instant that a clock will show `t` at; never none at all. */
