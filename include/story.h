@@ -50,7 +50,11 @@ unsigned story_lead_likeness(const struct story_print *a, const struct story_pri
  * those of the shorter text; and the title of each in the text of the other. */
 unsigned story_likeness(const struct story_print *a, const struct story_print *b);
 
-/* Do they report one event, `gap_ms` apart? */
+/* Do they report one event, `gap_ms` apart?  And by how much are they more alike than
+ * that takes: less than 0 when they do not. */
+#define STORY_APART (-10000) /* by any measure */
+int story_margin(const struct story_print *a, const struct story_print *b,
+                 int64_t gap_ms);
 bool story_text_same(const struct story_print *a, const struct story_print *b,
                      int64_t gap_ms);
 

@@ -632,6 +632,15 @@ static int make_digest(struct gate *g, struct watch *w, int64_t now_ms)
     return 0;
 }
 
+/* It has no line of its own in the alert log: this is where nothing is lost. */
+static void say_joined(const struct store_source *s)
+{
+    if (s->seq)
+        log_event(LOG_LEVEL_INFO, "joined", "watch=%s alert=%" PRId64 " feed=%s title=%s",
+                  log_quote_str(s->watch), s->seq, log_quote_str(s->source.feed),
+                  log_quote_str(s->source.title));
+}
+
 static void say_digest(const struct digest *d)
 {
     log_event(LOG_LEVEL_INFO, "digest",
@@ -719,6 +728,8 @@ void gate_done(struct gate *g, const struct gate_input *in, size_t n)
                 g->loaded = false; /* reload what there is no memory for */
         }
     }
+    for (size_t i = 0; i < g->n_source; i++)
+        say_joined(&g->source[i]);
     for (size_t i = 0; i < g->n_digest; i++) {
         say_digest(&g->digest[i]);
         g->counts.digests++;

@@ -78,6 +78,7 @@ class Noise(bench.Test):
         self.expect_titles(daemon, [STORY])
         wait(lambda: self.record(daemon)[0][0].count("\n") == 2, 5, "two later sources")
         self.assertIn("http://b.example/9", self.record(daemon)[0][0])
+        self.assertIn('joined watch="summit" alert=1 feed="b" title="Putin and Xi agreed', daemon.stderr())
         daemon.kill()  # also over a restart
         daemon.start()
         self.a.publish(Item("Xi calls Putin", summary="Something else."))

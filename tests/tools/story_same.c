@@ -4,12 +4,14 @@
  * as a changed first.
  *
  * With -a: one item a line, with the name of its feed before; told are the pairs of lines
- * (from 0) of different feeds and at most 24 hours apart that are one story. */
+ * (from 0) of different feeds and at most 24 hours apart that are one story, and by what
+ * margin.  With -a N: also those that fall short of it by less than N. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "story.h"
 
+#define SAME_LINK 10000
 #define DAY_MS (24 * 3600 * 1000LL)
 
 struct one {
@@ -41,10 +43,11 @@ static void print_next(struct one *out, char **at)
         exit(1);
 }
 
-static bool is_same(const struct one *a, const struct one *b)
+static int margin(const struct one *a, const struct one *b)
 {
-    return (a->print.link && a->print.link == b->print.link) ||
-           story_text_same(&a->print, &b->print, a->time_ms - b->time_ms);
+    return a->print.link && a->print.link == b->print.link
+               ? SAME_LINK
+               : story_margin(&a->print, &b->print, a->time_ms - b->time_ms);
 }
 
 static void answer(char *line)
@@ -53,18 +56,22 @@ static void answer(char *line)
 
     print_next(&a, &line);
     print_next(&b, &line);
-    printf("%d\t%u\t%u\t%u\t%d\n", is_same(&a, &b), story_likeness(&a.print, &b.print),
-           story_title_likeness(&a.print, &b.print),
+    printf("%d\t%u\t%u\t%u\t%d\n", margin(&a, &b) >= 0,
+           story_likeness(&a.print, &b.print), story_title_likeness(&a.print, &b.print),
            story_lead_likeness(&a.print, &b.print), story_changed(&a.print, &b.print));
 }
 
-static void compare_all(const struct one *list, size_t n)
+static void compare_all(const struct one *list, size_t n, int short_of)
 {
     for (size_t i = 0; i < n; i++)
-        for (size_t k = i + 1; k < n; k++)
-            if (llabs(list[i].time_ms - list[k].time_ms) <= DAY_MS &&
-                strcmp(list[i].feed, list[k].feed) && is_same(&list[i], &list[k]))
-                printf("%zu\t%zu\n", i, k);
+        for (size_t k = i + 1; k < n; k++) {
+            if (llabs(list[i].time_ms - list[k].time_ms) > DAY_MS ||
+                !strcmp(list[i].feed, list[k].feed))
+                continue;
+            int more = margin(&list[i], &list[k]);
+            if (more >= -short_of)
+                printf("%zu\t%zu\t%d\n", i, k, more);
+        }
 }
 
 static void take(struct one **list, size_t *n, size_t *cap, char *line)
@@ -93,7 +100,7 @@ int main(int argc, char **argv)
             take(&list, &n, &n_cap, line);
         else
             answer(line);
-    compare_all(list, n);
+    compare_all(list, n, argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0);
     free(list);
     free(line);
     text_done(&words);

@@ -156,6 +156,33 @@ static void other_figures_are_another_story(void **state)
                       "Ministry reports 41 new community cases today", LEAD));
     assert_true(same("Ministry reports 51 new community cases today", LEAD,
                      "Ministry reports new community cases today", LEAD));
+    /* also when the other text has the figure by chance */
+    assert_false(same("Man of 51 hurt in fall from ladder at northern farm",
+                      LEAD " He had worked there for 41 years.",
+                      "Man of 41 hurt in fall from ladder at northern farm",
+                      LEAD " He had worked there for 51 years."));
+}
+
+static void names_in_both_titles_are_not_enough(void **state)
+{
+    (void)state;
+    const char *visit = "Prime Minister Alexandra Montgomery visits Jonathan Fitzgerald "
+                        "and their new baby boy";
+    const char *club = "Prime Minister Alexandra Montgomery, Jonathan Fitzgerald and a "
+                       "baby in an exclusive club";
+    const char *lead = "She left the hospital this morning and thanked all doctors, the "
+                       "nurses and everybody else who helped.";
+
+    assert_true(same(visit, lead, club, lead));
+    assert_false(same(visit, lead, club,
+                      "Only two others before were born to parents while these held "
+                      "that office: history of an address."));
+    /* titles that are nearly the same are believed, whatever the leads say */
+    assert_true(same(visit, lead,
+                     "Prime Minister Alexandra Montgomery visits Jonathan Fitzgerald and "
+                     "new baby boy",
+                     "Only two others before were born to parents while these held that "
+                     "office: history of an address."));
 }
 
 static void a_piece_about_an_event_is_no_report(void **state)
@@ -481,6 +508,7 @@ static const struct CMUnitTest tests[] = {
     T(texts_are_the_same_but_for_little),
     T(words_are_compared_without_their_endings),
     T(other_figures_are_another_story),
+    T(names_in_both_titles_are_not_enough),
     T(a_piece_about_an_event_is_no_report),
     T(later_reports_must_be_more_alike),
     T(scripts_without_spaces_are_compared),
