@@ -104,12 +104,12 @@ class Bus:
 
 
 def notifications(path):
-    """The (summary, body) of each Notify call that Bus.record() wrote down."""
+    """The (summary, body) of each Notify call that Bus.record() wrote down to its end."""
     with open(path, encoding="utf-8", errors="replace") as file:
         text = file.read()
     out = []
     for call in re.split(r"^(?=method |signal |error )", text, flags=re.M):
-        if "member=Notify\n" in call:
+        if "member=Notify\n" in call and re.search(r"^   int32 -?\d+\n", call, flags=re.M):
             strings = re.findall(r'^   string "(.*?)"$', call, flags=re.M | re.S)
             out.append((strings[2], strings[3]))
     return out
