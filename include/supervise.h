@@ -1,7 +1,10 @@
 #ifndef SUPERVISE_H
 #define SUPERVISE_H
 /* What we tell systemd: READY, STATUS, RELOADING, STOPPING, WATCHDOG.  Does nothing
- * without NOTIFY_SOCKET.  Source: sd_notify(3), sd_event_set_watchdog(3). */
+ * without NOTIFY_SOCKET.  Never waits: while nobody reads the socket, the newest STATUS
+ * and the strongest state (STOPPING, READY, RELOADING) are kept and sent again from the
+ * event loop, and the log says so, once.  For the main thread alone. Source:
+ * sd_notify(3), sd_event_set_watchdog(3). */
 #include <systemd/sd-event.h>
 
 /* From `event`, check that every thread with a pulse moves: as long as they do, feed the

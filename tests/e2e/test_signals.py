@@ -2,6 +2,7 @@
 """SIGTERM, SIGHUP, and what systemd is told."""
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -224,6 +225,35 @@ class Reload(bench.Test):
         daemon.stop()
 
 
+class HupAtStart(bench.Test):
+    def test_while_the_config_is_read(self):
+        """It neither ends the daemon nor is it lost: the first config comes out of a pipe, and a
+        SIGHUP and another config while it does."""
+        feed = self.origin.feed("/news", items=[Item("old")])
+        daemon = self.daemon(FEEDS + WATCH)
+        with open(daemon.config, encoding="utf-8") as file:
+            first = file.read()
+        os.unlink(daemon.config)
+        os.mkfifo(daemon.config, 0o600)
+        daemon.notify = bench.NotifySocket(os.path.join(self.folder, "notify"))
+        daemon.process = daemon.spawn("run", "-c", daemon.config,
+                                      env={"NOTIFY_SOCKET": daemon.notify.path})
+        with open(daemon.config, "w", encoding="utf-8") as pipe:  # waits for the reader
+            daemon.write(self.config(FEEDS + "[watchlist]\nwater = water\n"))
+            pipe.write(first[:20])
+            pipe.flush()
+            daemon.hup()
+            pipe.write(first[20:])
+        wait(lambda: daemon.process.poll() is None and daemon.notify.count("READY=1") == 2, 10,
+             "start and reload")
+        self.learnt(feed)
+        feed.publish(Item("Putin and Xi"), Item("clean water"))
+        self.expect_titles(daemon, ["clean water"])
+        self.assertIn("started", daemon.stderr())
+        self.assertEqual(daemon.stderr().count("reloaded "), 1)
+        daemon.stop()
+
+
 class Notify(bench.Test):
     def test_ready_reloading_stopping(self):
         self.origin.feed("/news", items=[Item("old")])
@@ -235,6 +265,38 @@ class Notify(bench.Test):
                 if f.split("=")[0] in ("READY", "RELOADING", "STOPPING")]
         self.assertEqual(said, ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"])
         self.assertTrue(any(f.startswith("STATUS=") for f in daemon.notify.fields()))
+
+    def test_a_manager_that_does_not_read_holds_up_nothing(self):
+        """What the socket does not take is not waited for, and READY comes once it is read."""
+        feed = self.origin.feed("/news", items=[Item("old")])
+        daemon = self.daemon(FEEDS + WATCH)
+        path = os.path.join(self.folder, "deaf")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            manager.bind(path)
+            other.setblocking(False)
+            full = 0
+            try:
+                while other.sendto(b"full", path):
+                    full += 1
+            except BlockingIOError:
+                pass
+            daemon.process = daemon.spawn("run", "-c", daemon.config, env={
+                "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "800000"})
+            self.learnt(feed)
+            feed.publish(Item("Putin and Xi"))
+            self.expect_titles(daemon, ["Putin and Xi"])
+            daemon.hup()
+            wait(lambda: "reloaded " in daemon.stderr(), 10, "the reload")
+            self.assertEqual(daemon.stderr().count("notify_failed"), 1)
+            manager.settimeout(10 * bench.SLOW)
+            for _ in range(full):
+                self.assertEqual(manager.recv(4096), b"full")
+            self.assertRegex(manager.recv(4096).decode(), "^READY=1\nSTATUS=watching 1 feed")
+            while manager.recv(4096) != b"WATCHDOG=1":
+                pass
+            wait(lambda: "notify_recovered" in daemon.stderr(), 10, "a word about it")
+            daemon.stop()
 
     def test_not_ready_with_a_store_in_use(self):
         self.origin.feed("/news", items=[Item("old")])

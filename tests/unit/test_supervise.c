@@ -1,5 +1,6 @@
 /* supervise: what systemd hears, on a datagram socket that stands for it. */
 #include "test.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,6 +139,97 @@ static void starves_the_watchdog_while_a_thread_stands(void **state)
     sd_event_unref(event);
 }
 
+/* Fill the socket, as if nobody read it. */
+static int fill(void)
+{
+    struct sockaddr_un addr;
+    socklen_t size = sizeof addr;
+    int n = 0, from = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &size), 0);
+    while (sendto(from, "full", 4, 0, (struct sockaddr *)&addr, size) == 4)
+        n++;
+    assert_int_equal(errno, EAGAIN);
+    close(from);
+    return n;
+}
+
+static void drain(int n)
+{
+    while (n--)
+        assert_string_equal(heard(), "full");
+}
+
+static void does_not_wait_when_nobody_reads(void **state)
+{
+    (void)state;
+    sd_event *event = NULL;
+    int n = fill();
+    int64_t begin = clock_mono_ms();
+
+    assert_int_equal(sd_event_new(&event), 0);
+    assert_int_equal(supervise_watchdog(event), 0);
+    supervise_ready("first"); /* kept, with the newest STATUS */
+    supervise_reloading();
+    supervise_status("last");
+    assert_true(clock_mono_ms() - begin < 5000);
+    drain(n);
+    assert_string_equal(heard(), "");
+    const char *m = "";
+    for (int i = 0; i < 100 && !*m; i++, m = heard())
+        sd_event_run(event, 100000);
+    assert_string_equal(m, "READY=1\nSTATUS=last");
+    assert_string_equal(heard(), "");
+    sd_event_unref(event);
+}
+
+static void a_later_message_stands_for_an_unsent_one(void **state)
+{
+    (void)state;
+    int n = fill();
+
+    supervise_reloading();
+    drain(n);
+    supervise_ready("reloaded");
+    assert_string_equal(heard(), "READY=1\nSTATUS=reloaded");
+    n = fill();
+    supervise_ready("x");
+    supervise_stopping();
+    drain(n);
+    supervise_status("y"); /* no way back */
+    assert_string_equal(heard(), "STOPPING=1\nSTATUS=y");
+    supervise_status("z");
+    assert_string_equal(heard(), "STATUS=z");
+}
+
+static void cuts_a_status_between_characters(void **state)
+{
+    (void)state;
+    char text[600];
+
+    for (size_t i = 0; i + 2 < sizeof text; i += 2)
+        memcpy(text + i, "\u00e9", 3);
+    for (int shift = 0; shift < 2; shift++) {
+        supervise_status("%s%s", shift ? "x" : "", text);
+        const char *m = heard();
+        size_t n = strlen(m);
+        assert_in_range(n, 500, 7 + 511);
+        assert_string_equal(m + n - 2, "\u00e9");
+    }
+}
+
+static void goes_on_when_the_socket_is_wrong(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = { "/nowhere/at/all", "vsock:2:1", "@", "x" };
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        setenv("NOTIFY_SOCKET", wrong[i], 1);
+        supervise_ready("x");
+    }
+    assert_string_equal(heard(), "");
+}
+
 static void is_silent_without_systemd(void **state)
 {
     (void)state;
@@ -156,8 +248,14 @@ static void is_silent_without_systemd(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, listen_to_it, stop_listening)
 static const struct CMUnitTest tests[] = {
-    T(tells_each_state),          T(reloading_carries_the_time),
-    T(feeds_the_watchdog),        T(starves_the_watchdog_while_a_thread_stands),
+    T(tells_each_state),
+    T(reloading_carries_the_time),
+    T(feeds_the_watchdog),
+    T(starves_the_watchdog_while_a_thread_stands),
+    T(does_not_wait_when_nobody_reads),
+    T(a_later_message_stands_for_an_unsent_one),
+    T(cuts_a_status_between_characters),
+    T(goes_on_when_the_socket_is_wrong),
     T(is_silent_without_systemd),
 };
 TEST_MAIN(tests)
