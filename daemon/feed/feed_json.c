@@ -29,12 +29,13 @@ struct feed_member {
     enum where where;
     struct buf key, piece;
     bool in_string, escaped;
-    bool quoted;    /* the piece is a string */
     bool too_long;  /* the piece is not kept */
+    bool comma;     /* between members or elements: a comma was the last thing */
+    bool some;      /* a member or an element stands before */
     unsigned depth; /* of brackets inside the piece */
     bool is_feed;   /* "version" or "items" was seen */
     bool trailing;
-    unsigned long bad_pieces, bad_syntax;
+    unsigned long bad_pieces, bad_syntax, too_deep;
     struct json_tokener *tokener;
     struct buf authors; /* of the feed; NUL-terminated strings */
 };
@@ -216,11 +217,15 @@ static int piece_done(struct feed_member *j)
     int r = 0;
 
     j->where = element ? AT_ELEMENT : AT_KEY;
+    j->some = true;
     if (!j->too_long) {
         json_tokener_reset(j->tokener);
         o = json_tokener_parse_ex(j->tokener, j->piece.s, (int)j->piece.n + 1);
     }
-    if (!o && !(j->piece.n == 4 && memcmp(j->piece.s, "null", 4) == 0))
+    if (!o && !j->too_long &&
+        json_tokener_get_error(j->tokener) == json_tokener_error_depth)
+        j->too_deep++;
+    else if (!o && !(j->piece.n == 4 && memcmp(j->piece.s, "null", 4) == 0))
         j->bad_pieces++;
     else if (element && json_object_is_type(o, json_type_object))
         r = take_item(j, o);
@@ -239,7 +244,7 @@ static void piece_begin(struct feed_member *j, enum where where)
 {
     j->where = where;
     j->depth = 0;
-    j->quoted = j->too_long = false;
+    j->too_long = false;
     buf_clear(&j->piece);
 }
 
@@ -300,10 +305,27 @@ static const char *in_piece(struct feed_member *j, const char *s, const char *en
     return s;
 }
 
+/* Count what is wrong with the commas before `c`, which is not white space. */
+static void separate(struct feed_member *j, char c)
+{
+    if (c == ',') {
+        j->bad_syntax += j->comma || !j->some;
+        j->comma = true;
+    } else {
+        bool closes = c == '}' || c == ']';
+        j->bad_syntax += closes ? j->comma : j->some && !j->comma;
+        j->comma = false;
+    }
+}
+
 /* One byte between the pieces; false: it is not to be consumed. */
 static bool between(struct feed_member *j, char c)
 {
-    if (space(c) || (c == ',' && (j->where == AT_KEY || j->where == AT_ELEMENT)))
+    if (space(c))
+        return true;
+    if (j->where == AT_KEY || j->where == AT_ELEMENT)
+        separate(j, c);
+    if (c == ',' && (j->where == AT_KEY || j->where == AT_ELEMENT))
         return true;
     switch (j->where) {
     case AT_START:
@@ -326,13 +348,16 @@ static bool between(struct feed_member *j, char c)
     case AT_VALUE:
         if (c == '[' && j->key.n == 5 && memcmp(j->key.s, "items", 5) == 0) {
             j->where = AT_ELEMENT;
+            j->some = j->comma = false;
             j->is_feed = true;
             return true;
         }
         if (c == ',' || c == '}') {
             j->bad_syntax++;
             j->where = AT_KEY;
-            return c == ',';
+            j->some = true;
+            j->comma = c == ',';
+            return j->comma;
         }
         piece_begin(j, IN_VALUE);
         return false;
@@ -340,6 +365,7 @@ static bool between(struct feed_member *j, char c)
         if (c == ']' || c == '}') {
             j->bad_syntax += c == '}';
             j->where = AT_KEY;
+            j->some = true;
             return c == ']';
         }
         piece_begin(j, IN_ELEMENT);
@@ -433,6 +459,7 @@ static void json_finish(struct feed_member *j)
     struct feed_parse *p = j->p;
 
     feed_parse_repaired(p, j->bad_pieces, "bad items or members");
+    feed_parse_repaired(p, j->too_deep, "items or members nested too deeply");
     feed_parse_repaired(p, j->bad_syntax, "bad syntax");
     feed_parse_repaired(p, j->trailing, "trailing junk");
     if (!j->is_feed) {

@@ -14,7 +14,9 @@ struct feed_member {
     struct feed_parse *p;
     struct buf tag; /* from '<' on; empty outside of tags */
     size_t seen;
-    unsigned best; /* rank of the link found; lower is better */
+    unsigned best;   /* rank of the link found; lower is better */
+    bool comment;    /* inside of <!-- -->, where nothing counts */
+    unsigned dashes; /* before the next byte of the comment */
 };
 
 static int html_start(struct feed_member **out, struct feed_parse *p)
@@ -128,12 +130,33 @@ static int done(struct feed_member *h)
                           h->p->alternate.n ? h->p->alternate.s : "");
 }
 
+static void in_comment(struct feed_member *h, char c)
+{
+    if (c == '>' && h->dashes >= 2)
+        h->comment = false;
+    h->dashes = c == '-' ? h->dashes + 1 : 0;
+}
+
+/* True when what was read since '<' is "<!--", which it then forgets. */
+static bool begins_comment(struct feed_member *h)
+{
+    if (h->tag.n != 4 || memcmp(h->tag.s, "<!--", 4) != 0)
+        return false;
+    buf_clear(&h->tag);
+    h->dashes = 2; /* "<!-->" is a whole one */
+    return h->comment = true;
+}
+
 static int html_push(struct feed_member *h, const char *s, size_t n)
 {
     int r = 0;
 
     h->seen += n;
     for (size_t i = 0; i < n; i++) {
+        if (h->comment) {
+            in_comment(h, s[i]);
+            continue;
+        }
         if (s[i] == '<')
             buf_clear(&h->tag);
         else if (h->tag.n == 0)
@@ -142,7 +165,7 @@ static int html_push(struct feed_member *h, const char *s, size_t n)
             return r;
         if (r < 0)
             buf_clear(&h->tag); /* longer than any link */
-        if (s[i] != '>' || h->tag.n == 0)
+        if (begins_comment(h) || s[i] != '>' || h->tag.n == 0)
             continue;
         struct str t = buf_str(&h->tag);
         if (named(t, "link"))

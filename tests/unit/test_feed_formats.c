@@ -308,6 +308,34 @@ static void finds_the_feed_of_a_page(void **state)
     assert_string_equal(r.text, "alternate=http://example.org/f.xml ");
     expect("<HTML><link rel=alternate type=application/rdf+xml href=r>", 0,
            "alternate=http://example.org/a/r ");
+    expect("<html><!--> <!-- a > <link rel=alternate type=text/rss+xml href=old> - -- "
+           "--><link rel=alternate type=text/rdf+xml href=new>",
+           0, "alternate=http://example.org/a/new ");
+}
+
+#define JSON_FEED "{\"version\":\"https://jsonfeed.org/version/1\",\"items\":"
+
+/* What is wrong in JSON is counted, and costs no item. */
+static void counts_what_is_wrong_in_json(void **state)
+{
+    (void)state;
+    static struct run r;
+    static const struct {
+        const char *text;
+        unsigned long repairs;
+    } row[] = {
+        { JSON_FEED "[{\"id\":1},{\"id\":2}],\"x\":[],\"y\":{}}", 0 },
+        { JSON_FEED "[{\"id\":1},,{\"id\":2}]}", 1 },
+        { JSON_FEED "[{\"id\":1} {\"id\":2},],}", 3 },
+        { JSON_FEED "[,{\"id\":1},{\"id\":2}] \"x\":,\"y\":}", 4 },
+    };
+
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        assert_int_equal(parse_step(&r, row[i].text, 1), 0);
+        assert_int_equal(r.result.repairs, row[i].repairs);
+        assert_non_null(strstr(r.text, "id=1 =| id=2 =| "));
+        assert_int_equal(r.result.status, FEED_WHOLE);
+    }
 }
 
 static void mends_tags_and_types(void **state)
@@ -364,10 +392,16 @@ static void says_when_memory_runs_out(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(names_all_formats),    cmocka_unit_test(names_all_ends),
-    cmocka_unit_test(reads_all_of_json),    cmocka_unit_test(mends_json),
-    cmocka_unit_test(reads_all_of_atom),    cmocka_unit_test(reads_all_of_rss),
-    cmocka_unit_test(guesses_prefixes),     cmocka_unit_test(finds_the_feed_of_a_page),
-    cmocka_unit_test(mends_tags_and_types), cmocka_unit_test(says_when_memory_runs_out),
+    cmocka_unit_test(names_all_formats),
+    cmocka_unit_test(names_all_ends),
+    cmocka_unit_test(reads_all_of_json),
+    cmocka_unit_test(mends_json),
+    cmocka_unit_test(reads_all_of_atom),
+    cmocka_unit_test(reads_all_of_rss),
+    cmocka_unit_test(guesses_prefixes),
+    cmocka_unit_test(finds_the_feed_of_a_page),
+    cmocka_unit_test(counts_what_is_wrong_in_json),
+    cmocka_unit_test(mends_tags_and_types),
+    cmocka_unit_test(says_when_memory_runs_out),
 };
 TEST_MAIN(tests)
