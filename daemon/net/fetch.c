@@ -347,7 +347,7 @@ static void go_on(struct fetch_pool *p)
         fly(p, t);
     if (p->hosts.answered || p->fresh)
         kick(p);
-    int wait_ms = hosts_timeout_ms(&p->hosts);
+    int wait_ms = hosts_timeout_ms(&p->hosts, now_ms());
     if (wait_ms >= 0)
         arm(p, now_us() + (uint64_t)wait_ms * 1000);
     if (p->flying && !p->due_now && p->due_us == UINT64_MAX)

@@ -14,6 +14,7 @@
 #include "netguard.h"
 
 #define MAX_ASKING 2048     /* lookups at once; one costs about 3 KB, no thread */
+#define YOUNG_MS 50         /* so long a lookup has a place of HOSTS_YOUNG */
 #define MAX_CACHED 8192     /* names kept beside those in use */
 #define MAX_ADDRESSES 16    /* of one name */
 #define QUERY_MS 2000       /* first try; each further one waits twice as long */
@@ -133,7 +134,7 @@ void hosts_unref(struct host *h)
 {
     if (!h || --h->refs > 0 || !is_idle(h))
         return;
-    if (h->literal || h->state != HOST_KNOWN)
+    if (h->literal || (h->state != HOST_KNOWN && !h->silent))
         drop(h); /* nothing worth keeping */
 }
 
@@ -272,10 +273,30 @@ static void append(struct host ***end, struct host *h)
     *end = &h->next;
 }
 
+/* Those whose name server was silent last time wait until the others have asked. */
+static void stand_in_line(struct host *h)
+{
+    h->state = HOST_QUEUED;
+    append(h->silent ? &h->all->ask_last_end : &h->all->ask_end, h);
+}
+
+static struct host *take_first(struct host **line, struct host ***end)
+{
+    struct host *h = *line;
+
+    if (!h)
+        return NULL;
+    *line = h->next;
+    if (!*line)
+        *end = line;
+    return h;
+}
+
 static void to_answered(struct host *h, enum host_name state, int error)
 {
     h->state = state;
     h->error = error;
+    h->silent = error == ARES_ETIMEOUT;
     h->refs++; /* until it is taken */
     h->told = true;
     append(&h->all->answered_end, h);
@@ -328,6 +349,35 @@ static void keep_addresses(struct host *h, const struct ares_addrinfo *ai)
     to_answered(h, HOST_KNOWN, 0);
 }
 
+/* A place for one more question of which we expect the answer at any moment. */
+static bool take_place(struct host *h)
+{
+    for (uint8_t i = 0; i < HOSTS_YOUNG; i++) {
+        if (h->all->young[i])
+            continue;
+        h->all->young[i] = h;
+        h->place = (uint8_t)(i + 1);
+        return true;
+    }
+    return false;
+}
+
+static void leave_place(struct host *h)
+{
+    if (h->place)
+        h->all->young[h->place - 1] = NULL;
+    h->place = 0;
+}
+
+/* Who has waited for a while waits for a slow or silent server: nobody shall wait for it.
+ * What has come must have been read. */
+static void leave_slow(struct hosts *hs, int64_t now_ms)
+{
+    for (int i = 0; i < HOSTS_YOUNG; i++)
+        if (hs->young[i] && now_ms >= hs->young[i]->fresh_until_ms + YOUNG_MS)
+            leave_place(hs->young[i]);
+}
+
 static void on_answer(void *ctx, int status, int timeouts, struct ares_addrinfo *ai)
 {
     struct host *h = ctx;
@@ -335,11 +385,11 @@ static void on_answer(void *ctx, int status, int timeouts, struct ares_addrinfo 
 
     (void)timeouts;
     hs->asking--;
+    leave_place(h);
     if (hs->closing) {
         h->state = HOST_FAILED;
     } else if (status == ARES_EDESTRUCTION) { /* the channel went, not the question */
-        h->state = HOST_QUEUED;
-        append(&hs->ask_end, h);
+        stand_in_line(h);
     } else if (status == ARES_SUCCESS && ai) {
         keep_addresses(h, ai);
     } else {
@@ -355,15 +405,19 @@ static void ask_queued(struct hosts *hs, int64_t now_ms)
     static const struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC,
                                                       .ai_socktype = SOCK_STREAM };
 
-    if (hs->ask)
+    if (hs->ask || hs->ask_last)
         channel_refresh(hs, now_ms);
-    while (hs->ask && hs->asking < MAX_ASKING) {
-        struct host *h = hs->ask;
+    while (hs->asking < MAX_ASKING) {
+        struct host *h = hs->ask ? hs->ask : hs->ask_last;
 
-        hs->ask = h->next;
-        if (!hs->ask)
-            hs->ask_end = &hs->ask;
+        if (!h || !take_place(h))
+            return;
+        if (h == hs->ask)
+            (void)take_first(&hs->ask, &hs->ask_end);
+        else
+            (void)take_first(&hs->ask_last, &hs->ask_last_end);
         if (channel_open(hs) < 0) {
+            leave_place(h);
             to_answered(h, HOST_FAILED, ARES_ENOMEM);
             continue;
         }
@@ -383,8 +437,7 @@ void host_ask(struct host *h, int64_t now_ms)
 {
     if (h->state == HOST_QUEUED || h->state == HOST_ASKED || h->told)
         return;
-    h->state = HOST_QUEUED;
-    append(&h->all->ask_end, h);
+    stand_in_line(h);
     ask_queued(h->all, now_ms);
 }
 
@@ -396,14 +449,10 @@ void host_forget(struct host *h)
 
 struct host *hosts_take_answered(struct hosts *hs)
 {
-    struct host *h = hs->answered;
+    struct host *h = take_first(&hs->answered, &hs->answered_end);
 
-    if (!h)
-        return NULL;
-    hs->answered = h->next;
-    if (!hs->answered)
-        hs->answered_end = &hs->answered;
-    h->told = false;
+    if (h)
+        h->told = false;
     return h;
 }
 
@@ -419,19 +468,51 @@ void hosts_event(struct hosts *hs, int fd, uint32_t events, int64_t now_ms)
     ask_queued(hs, now_ms);
 }
 
-int hosts_timeout_ms(struct hosts *hs)
+/* When the first place gets free without an answer. */
+static int place_timeout_ms(const struct hosts *hs, int64_t now_ms)
+{
+    int64_t first = INT64_MAX;
+
+    if (!hs->ask && !hs->ask_last)
+        return -1;
+    for (int i = 0; i < HOSTS_YOUNG; i++)
+        if (hs->young[i] && hs->young[i]->fresh_until_ms < first)
+            first = hs->young[i]->fresh_until_ms;
+    if (first == INT64_MAX)
+        return -1;
+    first += YOUNG_MS - now_ms;
+    return first > 0 ? (int)first : 0;
+}
+
+int hosts_timeout_ms(struct hosts *hs, int64_t now_ms)
 {
     struct timeval tv;
 
     if (!hs->channel_up || hs->asking == 0 || !ares_timeout(hs->channel, NULL, &tv))
         return -1;
-    return (int)(tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000);
+    int next = (int)(tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000);
+    int place = place_timeout_ms(hs, now_ms);
+    return place >= 0 && place < next ? place : next;
+}
+
+/* Our turn may come late: then an answer that lies there is no silence. */
+static void read_all(struct hosts *hs)
+{
+    ares_socket_t fd[ARES_GETSOCK_MAXNUM];
+    int wish = ares_getsock(hs->channel, fd, ARES_GETSOCK_MAXNUM);
+
+    for (unsigned i = 0; i < ARES_GETSOCK_MAXNUM; i++)
+        if (ARES_GETSOCK_READABLE((unsigned)wish, i))
+            ares_process_fd(hs->channel, fd[i], ARES_SOCKET_BAD);
+    ares_process_fd(hs->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
 void hosts_tick(struct hosts *hs, int64_t now_ms)
 {
-    if (hs->channel_up)
-        ares_process_fd(hs->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    if (hs->channel_up && hs->asking) {
+        read_all(hs);
+        leave_slow(hs, now_ms);
+    }
     ask_queued(hs, now_ms);
 }
 
@@ -448,6 +529,7 @@ int hosts_init(struct hosts *hs, int epfd, const char *servers)
     (void)pthread_once(&ares_once, ares_start);
     *hs = (struct hosts){ .epfd = epfd, .buckets = 64 };
     hs->ask_end = &hs->ask;
+    hs->ask_last_end = &hs->ask_last;
     hs->answered_end = &hs->answered;
     hs->bucket = calloc(hs->buckets, sizeof *hs->bucket);
     hs->url = curl_url();

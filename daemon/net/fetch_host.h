@@ -29,17 +29,26 @@ struct host {
     unsigned active; /* those that may run */
     uint32_t hash;
     enum host_name state;
-    int error;    /* ARES_... */
-    bool told;    /* stands among the answered */
-    bool literal; /* the name is an address */
-    bool local;   /* loopback: no bound on transfers at once */
-    char name[];  /* ASCII (punycode), lower case; brackets of IPv6 kept */
+    int error;     /* ARES_... */
+    uint8_t place; /* in hosts.young, from 1; 0: none */
+    bool told;     /* stands among the answered */
+    bool silent;   /* no server answered the last time */
+    bool literal;  /* the name is an address */
+    bool local;    /* loopback: no bound on transfers at once */
+    char name[];   /* ASCII (punycode), lower case; brackets of IPv6 kept */
 };
+
+/* So many questions go out before their answers are in.  Answers that come faster than we
+ * read them are lost where they wait, in a socket of 208 KiB, which holds some 90 to 270;
+ * a small resolver refuses when it has 150 under way.  (A name is two questions.) */
+#define HOSTS_YOUNG 32
 
 struct hosts {
     struct host **bucket;
     size_t buckets, n;
     struct host *ask, **ask_end;           /* HOST_QUEUED, oldest first */
+    struct host *ask_last, **ask_last_end; /* the silent ones among them */
+    struct host *young[HOSTS_YOUNG];       /* just asked; NULL: a free place */
     struct host *answered, **answered_end; /* for the pool to look at */
     unsigned asking;
     CURLU *url; /* scratch */
@@ -77,6 +86,6 @@ struct host *hosts_take_answered(struct hosts *hs);
 
 void hosts_event(struct hosts *hs, int fd, uint32_t events, int64_t now_ms);
 /* Milliseconds until hosts_tick() is wanted, or -1. */
-int hosts_timeout_ms(struct hosts *hs);
+int hosts_timeout_ms(struct hosts *hs, int64_t now_ms);
 void hosts_tick(struct hosts *hs, int64_t now_ms);
 #endif

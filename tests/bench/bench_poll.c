@@ -1,8 +1,8 @@
 /* What polling costs with everything that belongs to it (schedule, headers, parsing,
  * identity, matching, state made durable) beside the bare libraries doing the same
  * requests in the same run, in turns:
- *     build/bench/bench_poll [FEEDS [ROUNDS [new|same|one]]]
- * (with a third argument only ours of that kind, for a profiler).
+ *     build/bench/bench_poll [FEEDS [ROUNDS [new|same|one|tls|memory]]]
+ * (with a third argument only ours of that kind, for a profiler, or only that part).
  * CPU is that of this process, all threads, user and system, in microseconds a feed;
  * medians of rounds.  The origin is a process of its own. */
 #include <errno.h>
@@ -491,7 +491,11 @@ int main(int argc, char **argv)
     printf("%u feeds of %d bytes and %d items, %d at once, %d rules; medians of %d "
            "rounds\nCPU of the polling process for each feed, everything included\n",
            feeds, ORIGIN_BYTES, ORIGIN_ITEMS, BARE_AT_ONCE, WATCHES, rounds);
-    if (argc > 3) {
+    if (argc > 3 && strcmp(argv[3], "tls") == 0) {
+        tls_hosts(&origin, feeds, rounds);
+    } else if (argc > 3 && strcmp(argv[3], "memory") == 0) {
+        memory(&origin, feeds);
+    } else if (argc > 3) {
         profile(&origin, feeds, rounds, argv[3]);
     } else {
         plain(&origin, feeds, rounds);

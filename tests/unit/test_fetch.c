@@ -495,6 +495,64 @@ static void silent_name_server_delays_nobody_else(void **state)
         assert_int_equal(dead[i].dones, 0);
 }
 
+/* Start GETs of n0.`domain`, n1.`domain`, ... */
+static void start_many(struct rig *rig, struct got *g, unsigned n, const char *domain)
+{
+    char url[128];
+    struct fetch_request req = { .url = url, .allow_private = true };
+
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(url, sizeof url, "http://n%u.%s:%d/feed", i, domain,
+                 origin_port(rig->origin));
+        g[i] = (struct got){ .rig = rig };
+        assert_int_equal(fetch_start(rig->pool, &req, &events, &g[i]), 0);
+    }
+}
+
+/* More names at once than the socket of the resolver has room for answers. */
+static void loses_no_answer_of_a_thousand(void **state)
+{
+    (void)state;
+    struct rig rig;
+    static struct got g[1000];
+    struct names *names = names_new(test_names);
+    struct fetch_options opt = { .dns_servers = names_server(names), .max_transfers = 8 };
+
+    rig_up(&rig, answer_fixed, NULL, &opt);
+    start_many(&rig, g, 1000, "many.test");
+    run_until(&rig, 1000);
+    for (unsigned i = 0; i < 1000; i++) {
+        if (g[i].outcome != FETCH_NEW_BODY)
+            fail_msg("n%u: %s", i, g[i].why);
+        free(g[i].body);
+    }
+    rig_down(&rig);
+    names_free(names);
+}
+
+/* A queue of silent names moves on; others do not wait for their time to run out. */
+static void passes_silent_names_by(void **state)
+{
+    (void)state;
+    struct rig rig;
+    static struct got dead[400], good[100];
+    struct names *names = names_new(test_names);
+    struct fetch_options opt = { .dns_servers = names_server(names) };
+
+    rig_up(&rig, answer_fixed, NULL, &opt);
+    start_many(&rig, dead, 400, "silent.test");
+    double start = seconds();
+    start_many(&rig, good, 100, "many.test");
+    run_until(&rig, 100); /* nobody knows yet that those are silent */
+    assert_true(seconds() - start < 4);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(good[i].outcome, FETCH_NEW_BODY);
+        free(good[i].body);
+    }
+    rig_down(&rig);
+    names_free(names);
+}
+
 /* Thousands of transfers one after the other leave nothing behind. */
 static void reuses_its_handles(void **state)
 {
@@ -528,6 +586,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(looks_names_up),
     cmocka_unit_test(survives_rebinding),
     cmocka_unit_test(silent_name_server_delays_nobody_else),
+    cmocka_unit_test(loses_no_answer_of_a_thousand),
+    cmocka_unit_test(passes_silent_names_by),
     cmocka_unit_test(reuses_its_handles),
 };
 TEST_MAIN(tests)
