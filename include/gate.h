@@ -46,7 +46,7 @@ struct store_change *gate_judge(struct gate *g, const struct gate_input *in, siz
  * with n == 0.  `all`: also those that only wait for a storm or group to end. */
 struct store_change *gate_due(struct gate *g, int64_t now_ms, bool all);
 
-/* The commit is through. */
+/* The commit is through: only now is it counted (metrics.h). */
 void gate_done(struct gate *g, const struct gate_input *in, size_t n);
 
 /* Or it failed: what was judged last is as it was, to be judged again; what the gate
@@ -55,10 +55,4 @@ void gate_forget(struct gate *g);
 
 /* When to ask gate_due() next, UTC ms. */
 int64_t gate_next_ms(const struct gate *g);
-
-struct gate_counts { /* since the start */
-    int64_t told, held, joined, expired, digests, updates;
-    size_t stories, story_bytes;
-};
-struct gate_counts gate_counts(const struct gate *g);
 #endif

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "buf.h"
 #include "fetch.h"
+#include "noise.h"
 
 enum metric {
     METRIC_BYTES,        /* received */
@@ -16,10 +17,19 @@ enum metric {
     METRIC_MATCHED,      /* items put to the rules */
     METRIC_MATCH_NS,     /* the time that took */
     METRIC_REGEX_LIMITS, /* regexes that were given up for an item */
+    METRIC_JOINED,       /* items that joined an alert of another feed */
+    METRIC_UPDATES,      /* alerts because an item has changed */
+    METRIC_EXPIRED,      /* stories that waited for more sources in vain */
+    METRIC_DIGESTS,      /* committed */
     METRICS
 };
 void metrics_add(enum metric m, int64_t n);
 int64_t metrics_get(enum metric m);
+
+/* One more alert of `watch` is recorded as held back.  How many are; 0 for a watch that
+ * has none. */
+void metrics_held(struct str watch, enum noise_reason why);
+int64_t metrics_held_get(struct str watch, enum noise_reason why);
 
 void metrics_poll(enum fetch_outcome outcome); /* one more poll has ended */
 int64_t metrics_polls(void);

@@ -17,9 +17,9 @@ static const char help[] =
     "usage: feedwatch status [-c FILE] [--failing] [--json] [--feed NAME]\n"
     "\n"
     "Shows how the feeds fare: state, last success, when and why the next poll is due,\n"
-    "items a day, share of \"not modified\" answers, failures, gaps.  Reads the store; "
-    "the\n"
-    "daemon may run or not.\n"
+    "items a day, share of \"not modified\" answers, failures, gaps; and how many "
+    "alerts\n"
+    "each watch has held back, and why.  Reads the store; the daemon may run or not.\n"
     "\n"
     "  -c, --config FILE  this config instead of /etc/feedwatch/feedwatch.ini\n"
     "      --feed NAME    all that is known of one feed\n"
@@ -192,6 +192,8 @@ static int read_store(struct status *s, struct buf *why)
         r = store_feeds(store, on_feed, &fill);
         if (r >= 0)
             r = read_refusal(s, store);
+        if (r >= 0)
+            r = status_held_read(s, store, clock_utc_ms());
         if (r < 0)
             (void)buf_puts(why, store_why(store));
     }
@@ -229,6 +231,7 @@ static void status_done(struct status *s)
         store_feed_done(&s->row[i].state);
     free(s->row);
     free(s->refused);
+    status_held_done(s);
 }
 
 /* ---- the command ---- */

@@ -4,7 +4,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "buf.h"
 #include "config.h"
+#include "name_table.h"
 #include "store.h"
 
 struct status_row {
@@ -12,6 +14,8 @@ struct status_row {
     struct store_feed state; /* all zero: the store does not know it yet */
     enum store_feed_state is;
 };
+
+struct status_held; /* alerts of one watch that were held back */
 
 struct status {
     const struct config *config;
@@ -23,6 +27,9 @@ struct status {
     int64_t refused_ms; /* a reload was refused then, UTC ms; 0: the config is in force */
     char *refused;      /* why */
     bool failing;       /* show only what needs a look */
+    struct status_held **held; /* in the last 24 h, or still; by the names of watches */
+    size_t n_held;
+    struct name_table held_table; /* owns them */
 };
 
 /* Does this feed need a look? */
@@ -36,6 +43,12 @@ int64_t status_due_ms(const struct status_row *row);
 
 /* Why then: one line. */
 const char *status_why_due(const struct status *s, const struct status_row *row);
+
+/* Count what is held back.  0 or -errno. */
+int status_held_read(struct status *s, struct store *store, int64_t now_ms);
+void status_held_done(struct status *s);
+void status_held_lines(const struct status *s);
+void status_held_json(struct buf *b, const struct status *s);
 
 /* Say that the config was refused, if it was. */
 void status_refusal(const struct status *s);

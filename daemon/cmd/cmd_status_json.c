@@ -79,7 +79,7 @@ int status_json(const struct status *s, const struct status_row *only)
     const char *before = "";
     int r = 0;
 
-    buf_init(&b, 1 << 20);
+    buf_init(&b, 64 << 20);
     (void)buf_putc(&b, '{');
     put_time(&b, "time", s->now_ms);
     (void)json_put_key(&b, "daemon");
@@ -90,8 +90,10 @@ int status_json(const struct status *s, const struct status_row *only)
     put_time(&b, "config_refused", s->refused_ms);
     (void)json_member_str(&b, "config_problem", str_of(s->refused));
     (void)json_member_int(&b, "alerts", s->alerts);
+    status_held_json(&b, s);
     (void)json_put_key(&b, "feeds");
-    printf("%s[", b.s ? b.s : "");
+    if ((r = b.error) == 0)
+        printf("%s[", b.s);
     for (size_t i = 0; i < s->n && r == 0; i++) {
         const struct status_row *row = &s->row[i];
         if (only ? row != only : s->failing && !status_is_failing(row))
@@ -102,7 +104,8 @@ int status_json(const struct status *s, const struct status_row *only)
         printf("%s\n%s", before, r == 0 ? b.s : "");
         before = ",";
     }
-    printf("\n]}\n");
+    if (r == 0)
+        printf("\n]}\n");
     buf_free(&b);
     return r;
 }

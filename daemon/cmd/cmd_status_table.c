@@ -221,6 +221,8 @@ static void put_summary(const struct status *s, size_t shown)
     else
         printf("the daemon does not run\n");
     status_refusal(s);
+    if (!s->failing)
+        status_held_lines(s);
     if (s->failing && !shown)
         printf("No feed needs a look.\n");
 }

@@ -10,6 +10,7 @@
 #include <xxhash.h>
 #include "gate_undo.h"
 #include "log.h"
+#include "metrics.h"
 #include "name_table.h"
 
 #define STORIES_MAX 50000
@@ -46,7 +47,6 @@ struct gate { /* of one writer */
     struct story_table *stories;
     bool loaded;
     int64_t next_ms, expire_ms;
-    struct gate_counts counts;
     /* the change being made */
     struct store_change change;
     struct store_source *source;
@@ -452,13 +452,11 @@ static bool judge_story(struct gate *g, const struct config_noise *conf,
         buf_free(&sources);
     switch (result.verdict) {
     case STORY_JOINS:
-        g->counts.joined++;
         return add_source(g, &c, &result) < 0;
     case STORY_REPEATS:
     case STORY_WAITS:
         return false;
     case STORY_UPDATE:
-        g->counts.updates++;
         gate_undo_keep(&g->undo, in, i);
         revise(a, &in->keys[i], &in->prints[i]);
         return true;
@@ -479,11 +477,8 @@ static void judge_noise(struct gate *g, struct watch *w, struct alert *a, int64_
 {
     int why = noise_decide(&w->noise, rules_of(w), a->late, a->published_s, now_ms);
 
-    if (why <= NOISE_TELL) { /* also when there is no memory to count it */
-        g->counts.told++;
+    if (why <= NOISE_TELL) /* also when there is no memory to remember it */
         return;
-    }
-    g->counts.held++;
     a->held = str_of(noise_reason_name((enum noise_reason)why));
     look_ahead(g, w, now_ms);
 }
@@ -493,7 +488,6 @@ static void judge_recalled(struct gate *g, struct watch *w, struct alert *a,
                            int64_t now_ms)
 {
     (void)noise_held(&w->noise, rules_of(w), NOISE_NEW_RULE, now_ms);
-    g->counts.held++;
     a->held = str_of(noise_reason_name(NOISE_NEW_RULE));
     look_ahead(g, w, now_ms);
 }
@@ -633,12 +627,14 @@ static int make_digest(struct gate *g, struct watch *w, int64_t now_ms)
 }
 
 /* It has no line of its own in the alert log: this is where nothing is lost. */
-static void say_joined(const struct store_source *s)
+static void joined(const struct store_source *s)
 {
-    if (s->seq)
-        log_event(LOG_LEVEL_INFO, "joined", "watch=%s alert=%" PRId64 " feed=%s title=%s",
-                  log_quote_str(s->watch), s->seq, log_quote_str(s->source.feed),
-                  log_quote_str(s->source.title));
+    if (!s->seq)
+        return;
+    metrics_add(METRIC_JOINED, 1);
+    log_event(LOG_LEVEL_INFO, "joined", "watch=%s alert=%" PRId64 " feed=%s title=%s",
+              log_quote_str(s->watch), s->seq, log_quote_str(s->source.feed),
+              log_quote_str(s->source.title));
 }
 
 static void say_digest(const struct digest *d)
@@ -668,9 +664,8 @@ static void end_mutes(struct gate *g, int64_t now_ms)
 
 static void say_expired(void *ctx, struct str watch, struct str title, unsigned sources)
 {
-    struct gate *g = ctx;
-
-    g->counts.expired++;
+    (void)ctx;
+    metrics_add(METRIC_EXPIRED, 1);
     log_event(LOG_LEVEL_INFO, "story_expired", "watch=%s sources=%u title=%s",
               log_quote_str(watch), sources, log_quote_str(title));
 }
@@ -713,41 +708,45 @@ struct store_change *gate_due(struct gate *g, int64_t now_ms, bool all)
 
 /* --- after the commit --- */
 
+static void held_done(struct gate *g, const struct alert *a)
+{
+    enum noise_reason why = noise_reason_of(a->held);
+    struct watch *w = name_table_find(&g->watches, a->watch);
+
+    metrics_held(a->watch, why);
+    if (w && why != NOISE_MAX_AGE &&
+        note_held(w, a->seq, a->priority, a->late, a->sinks) < 0)
+        g->loaded = false; /* reload what there is no memory for */
+}
+
+static void alerts_done(struct gate *g, const struct store_change *c)
+{
+    for (size_t i = 0; i < c->n_alerts; i++) {
+        const struct alert *a = &c->alerts[i];
+
+        if (!a->seq) /* known before */
+            continue;
+        metrics_add(METRIC_UPDATES, a->update);
+        if (a->held.n)
+            held_done(g, a);
+    }
+}
+
 void gate_done(struct gate *g, const struct gate_input *in, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        const struct store_change *c = in[i].change;
-
-        for (size_t k = 0; k < c->n_alerts; k++) {
-            const struct alert *a = &c->alerts[k];
-            struct watch *w =
-                a->seq && a->held.n ? name_table_find(&g->watches, a->watch) : NULL;
-
-            if (w && noise_reason_of(a->held) != NOISE_MAX_AGE &&
-                note_held(w, a->seq, a->priority, a->late, a->sinks) < 0)
-                g->loaded = false; /* reload what there is no memory for */
-        }
-    }
+    for (size_t i = 0; i < n; i++)
+        alerts_done(g, in[i].change);
     for (size_t i = 0; i < g->n_source; i++)
-        say_joined(&g->source[i]);
+        joined(&g->source[i]);
     for (size_t i = 0; i < g->n_digest; i++) {
         say_digest(&g->digest[i]);
-        g->counts.digests++;
         flushed(g->digest_of[i]);
     }
+    metrics_add(METRIC_DIGESTS, (int64_t)g->n_digest);
     clear_change(g);
 }
 
 int64_t gate_next_ms(const struct gate *g)
 {
     return g->next_ms < g->expire_ms ? g->next_ms : g->expire_ms;
-}
-
-struct gate_counts gate_counts(const struct gate *g)
-{
-    struct gate_counts c = g->counts;
-
-    c.stories = story_count(g->stories);
-    c.story_bytes = story_bytes(g->stories);
-    return c;
 }

@@ -6,12 +6,15 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "name_table.h"
 
+#define WATCHES_MAX 100000 /* ever known: those that reloads have dropped, too */
 #define OUTCOMES (FETCH_ENDED + 1)
 
 static atomic_llong counter[METRICS], polls[OUTCOMES], feeds[FEED_STATES];
@@ -28,6 +31,32 @@ void metrics_add(enum metric m, int64_t n)
 int64_t metrics_get(enum metric m)
 {
     return atomic_load_explicit(&counter[m], memory_order_relaxed);
+}
+
+struct watch {
+    struct name_entry entry; /* first */
+    int64_t held[NOISE_REASONS];
+};
+static struct name_table watches; /* that have held an alert back */
+static pthread_mutex_t watches_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void metrics_held(struct str watch, enum noise_reason why)
+{
+    pthread_mutex_lock(&watches_lock);
+    struct watch *w = watches.n < WATCHES_MAX ? name_table_get(&watches, watch, sizeof *w)
+                                              : name_table_find(&watches, watch);
+    if (w) /* else it is not counted: nobody has lost an alert by that */
+        w->held[why]++;
+    pthread_mutex_unlock(&watches_lock);
+}
+
+int64_t metrics_held_get(struct str watch, enum noise_reason why)
+{
+    pthread_mutex_lock(&watches_lock);
+    const struct watch *w = name_table_find(&watches, watch);
+    int64_t n = w ? w->held[why] : 0;
+    pthread_mutex_unlock(&watches_lock);
+    return n;
 }
 
 void metrics_poll(enum fetch_outcome outcome)
@@ -178,6 +207,39 @@ static void render_sinks(struct buf *b, const struct metrics_scene *sc)
         put_latency(b, &sc->sinks[i]);
 }
 
+static void put_held(struct buf *b, const struct watch *w)
+{
+    for (int why = NOISE_TELL + 1; why < NOISE_REASONS; why++) {
+        if (!w->held[why])
+            continue;
+        (void)buf_puts(b, "feedwatch_alerts_held_total{watch=\"");
+        put_label(b, w->entry.name);
+        (void)buf_printf(b, "\",reason=\"%s\"} %" PRId64 "\n",
+                         noise_reason_name((enum noise_reason)why), w->held[why]);
+    }
+}
+
+/* What became of hits beside an alert that is told at once. */
+static void render_noise(struct buf *b)
+{
+    const struct watch *w;
+
+    head(b, "alerts_held_total", "counter",
+         "Alerts that were held back: in the log, told in a digest or not.");
+    pthread_mutex_lock(&watches_lock);
+    for (size_t i = 0; (w = name_table_next(&watches, &i));)
+        put_held(b, w);
+    pthread_mutex_unlock(&watches_lock);
+    single(b, "digests_total", "counter", metrics_get(METRIC_DIGESTS),
+           "Digests of alerts that were held back.");
+    single(b, "joined_total", "counter", metrics_get(METRIC_JOINED),
+           "Items that joined the alert of another feed with the same story.");
+    single(b, "updates_total", "counter", metrics_get(METRIC_UPDATES),
+           "Alerts because an item that had alerted has changed.");
+    single(b, "stories_expired_total", "counter", metrics_get(METRIC_EXPIRED),
+           "Stories that waited for more sources in vain.");
+}
+
 static void render_polls(struct buf *b)
 {
     head(b, "feeds", "gauge", "Feeds by state.");
@@ -238,6 +300,7 @@ int metrics_render(struct buf *b, const struct metrics_scene *sc)
            "New items that were judged.");
     single(b, "alerts_total", "counter", metrics_get(METRIC_ALERTS),
            "Alerts that were raised.");
+    render_noise(b);
     head(b, "match_seconds", "summary", "Time spent on matching items.");
     (void)buf_printf(b, "feedwatch_match_seconds_sum %" PRId64 ".%09" PRId64 "\n",
                      metrics_get(METRIC_MATCH_NS) / 1000000000,

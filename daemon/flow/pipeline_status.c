@@ -11,6 +11,7 @@
 
 #define STATUS_EVERY_MS 10000
 #define METRICS_EVERY_MS 15000
+#define METRICS_BYTES (16 << 20)
 
 /* --- STATUS= --- */
 
@@ -125,7 +126,7 @@ static int write_metrics(struct pipeline *p)
     };
     struct buf b;
 
-    buf_init(&b, 1 << 20);
+    buf_init(&b, METRICS_BYTES);
     int r = metrics_render(&b, &scene);
     if (r == 0)
         r = metrics_write(p->snap->config->metrics_path, buf_str(&b));

@@ -181,6 +181,10 @@ class Noise(bench.Test):
         wait(lambda: len(daemon.alerts()) == 6, 5, "every line in the log")
         self.assertEqual(self.record(daemon, "held")[-1], ("max_per_hour",))
         self.assertEqual(len(self.told()), 2)
+        status = daemon.command("status", "-c", daemon.config)[1].split("\n")
+        self.assertIn("summit held back 4 alerts in 24 h (4 max_per_hour); 4 wait for a digest", status)
+        self.assertEqual(json.loads(daemon.command("status", "-c", daemon.config, "--json")[1])["held_back"],
+                         [{"watch": "summit", "reasons": {"max_per_hour": 4}, "waiting": 4}])
         daemon.stop()
 
     def test_group_wait_tells_all_in_one_digest(self):

@@ -506,11 +506,11 @@ class Metrics(bench.Test):
         gone = self.origin.feed("/ok", items=[Item("x")])
         bad = "bad = http://127.0.0.1:1/\n"  # nobody listens there
         daemon = self.daemon("[feedwatch]\nmetrics = out.prom\n" + FEEDS + "ok = {/ok}\n" + bad
-                             + WATCH).start()
+                             + WATCH + "[watch:muted]\nmatch = Putin\nmute_until = 2099-01-01\n").start()
         path = os.path.join(self.folder, "out.prom")
         self.learnt(news, gone)
         news.publish(Item("Putin and Xi"), Item("nothing"))
-        self.expect_titles(daemon, ["Putin and Xi"])
+        self.expect_titles(daemon, ["Putin and Xi"] * 2)
 
         def read():
             with open(path, encoding="utf-8") as file:
@@ -519,16 +519,17 @@ class Metrics(bench.Test):
                  step=0.1)
         self.assertEqual(m['feedwatch_feeds{state="ok"}'], 2)
         self.assertEqual(m['feedwatch_feeds{state="failing"}'], 1)
-        self.assertEqual(m["feedwatch_alerts_total"], 1)
+        self.assertEqual(m["feedwatch_alerts_total"], 2)
+        self.assertEqual(m['feedwatch_alerts_held_total{watch="muted",reason="mute"}'], 1)
         self.assertEqual(m["feedwatch_items_total"], 5)
         self.assertEqual(m['feedwatch_polls_total{outcome="new_body"}'], 3)
         self.assertGreaterEqual(m['feedwatch_polls_total{outcome="unchanged"}'], 2)
         self.assertGreaterEqual(m['feedwatch_polls_total{outcome="retry_later"}'], 1)
-        self.assertEqual(m['feedwatch_sink_delivered_total{sink="log"}'], 1)
+        self.assertEqual(m['feedwatch_sink_delivered_total{sink="log"}'], 2)
         self.assertEqual(m['feedwatch_sink_lag{sink="log"}'], 0)
-        self.assertEqual(m['feedwatch_alert_latency_seconds_count{sink="log"}'], 1)
+        self.assertEqual(m['feedwatch_alert_latency_seconds_count{sink="log"}'], 2)
         self.assertEqual(m["feedwatch_match_seconds_count"], 2)
-        self.assertEqual(m["feedwatch_watches"], 1)
+        self.assertEqual(m["feedwatch_watches"], 2)
         self.assertGreater(m["feedwatch_received_bytes_total"], 500)
         self.assertLess(abs(m["feedwatch_start_time_seconds"] - time.time()), 120)
         self.assertEqual(os.stat(path).st_mode & 0o777, 0o644)

@@ -8,6 +8,7 @@
 #include "gate.h"
 #include "item.h"
 #include "log.h"
+#include "metrics.h"
 #include "temp_dir.h"
 
 #define MINUTE 60000LL
@@ -292,12 +293,14 @@ static void recorded_is(const char *want)
 static void one_story_of_two_feeds_is_one_alert(void **state)
 {
     (void)state;
+    int64_t joined = metrics_get(METRIC_JOINED);
+
     one(0, 1, "story", STORY, false);
     now += MINUTE;
     one(1, 2, "story", STORY2, false);
     one(1, 3, "story", OTHER, false);
     RECORDED("1 story/a 00001 +b\n2 story/b 00003\n");
-    assert_int_equal(gate_counts(gate).joined, 1);
+    assert_int_equal(metrics_get(METRIC_JOINED) - joined, 1);
 }
 
 static void one_batch_is_judged_in_order(void **state)
@@ -330,6 +333,8 @@ static void one_batch_is_judged_in_order(void **state)
 static void what_waits_for_a_second_source_survives_a_restart(void **state)
 {
     (void)state;
+    int64_t expired = metrics_get(METRIC_EXPIRED);
+
     one(0, 1, "two", STORY, false);
     one(0, 2, "two", OTHER, false);
     RECORDED("");
@@ -341,7 +346,7 @@ static void what_waits_for_a_second_source_survives_a_restart(void **state)
     RECORDED("1 two/b 00003 +a +c\n");
     now += 40 * MINUTE;
     digests(DONE); /* what waited in vain is forgotten */
-    assert_int_equal(gate_counts(gate).expired, 1);
+    assert_int_equal(metrics_get(METRIC_EXPIRED) - expired, 1);
     one(1, 5, "two", OTHER, false);
     RECORDED("1 two/b 00003 +a +c\n");
 }
@@ -516,6 +521,30 @@ static void a_refused_commit_is_judged_again(void **state)
     buf_free(&want);
 }
 
+/* What is counted is what was committed. */
+static void counts_what_is_held_once(void **state)
+{
+    (void)state;
+    struct hits h;
+    int64_t digests_before = metrics_get(METRIC_DIGESTS);
+
+    begin(&h, 0);
+    for (uint64_t i = 1; i <= 5; i++)
+        hit(&h, i, "few", OTHER, false);
+    hit(&h, 6, "night", OTHER, false);
+    int64_t held = metrics_held_get(STR("few"), NOISE_MAX_PER_HOUR);
+    commit(&h, 1, REFUSED);
+    assert_int_equal(metrics_held_get(STR("few"), NOISE_MAX_PER_HOUR), held);
+    commit(&h, 1, DONE);
+    assert_int_equal(metrics_held_get(STR("few"), NOISE_MAX_PER_HOUR), held + 3);
+    assert_int_equal(metrics_held_get(STR("few"), NOISE_QUIET), 0);
+    now += HOUR + 1;
+    digests(REFUSED);
+    assert_int_equal(metrics_get(METRIC_DIGESTS), digests_before);
+    digests(DONE);
+    assert_int_equal(metrics_get(METRIC_DIGESTS), digests_before + 1);
+}
+
 static unsigned seed;
 
 static unsigned dice(unsigned n)
@@ -605,6 +634,7 @@ static const struct CMUnitTest tests[] = {
     T(groups_and_storms_come_together),
     T(without_its_memory_everything_passes),
     T(a_refused_commit_is_judged_again),
+    T(counts_what_is_held_once),
     T(nothing_is_lost_or_twice_whatever_fails),
 };
 TEST_MAIN(tests)

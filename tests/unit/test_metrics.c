@@ -80,6 +80,25 @@ static void polls_by_outcome(void **state)
     has("feedwatch_config_refused 1");
 }
 
+static void held_alerts_by_watch_and_reason(void **state)
+{
+    (void)state;
+
+    metrics_held(STR("summit"), NOISE_QUIET);
+    metrics_held(STR("summit"), NOISE_QUIET);
+    metrics_held(STR("summit"), NOISE_STORM);
+    metrics_held(STR("say \"x\""), NOISE_MUTE);
+    metrics_add(METRIC_JOINED, 4);
+    assert_int_equal(metrics_held_get(STR("summit"), NOISE_QUIET), 2);
+    assert_int_equal(metrics_held_get(STR("nobody"), NOISE_QUIET), 0);
+    render(&(struct metrics_scene){ 0 });
+    has("feedwatch_alerts_held_total{watch=\"summit\",reason=\"quiet\"} 2");
+    has("feedwatch_alerts_held_total{watch=\"summit\",reason=\"storm\"} 1");
+    has("feedwatch_alerts_held_total{watch=\"say \\\"x\\\"\",reason=\"mute\"} 1");
+    has("feedwatch_joined_total 4");
+    assert_null(strstr(text.s, "cooldown"));
+}
+
 static void match_time_keeps_its_digits(void **state)
 {
     (void)state;
@@ -150,8 +169,12 @@ static int drop_text(void **state)
 
 #define T(f) cmocka_unit_test_teardown(f, drop_text)
 static const struct CMUnitTest tests[] = {
-    T(counters_of_many_threads), T(each_feed_is_in_one_state),
-    T(polls_by_outcome),         T(match_time_keeps_its_digits),
-    T(latency_is_a_histogram),   T(the_file_is_replaced_whole),
+    T(counters_of_many_threads),
+    T(each_feed_is_in_one_state),
+    T(polls_by_outcome),
+    T(match_time_keeps_its_digits),
+    T(held_alerts_by_watch_and_reason),
+    T(latency_is_a_histogram),
+    T(the_file_is_replaced_whole),
 };
 TEST_MAIN(tests)
