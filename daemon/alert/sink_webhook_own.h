@@ -16,10 +16,10 @@ struct preset {
     size_t batch;        /* alerts in one request */
     unsigned per_minute; /* what its makers ask for; 0: nothing */
     unsigned burst;
+    enum amending amending;
     bool room, token;                  /* are needed */
     const char *method, *amend_method; /* NULL: POST */
-    enum amending amending;
-    const char *id; /* the member of an answer that has the id */
+    const char *id;                    /* the member of an answer that has the id */
     /* Append the body, of the first `n` alerts or of the digest.  `id`: of the message
      * that p->amend is about. */
     void (*body)(struct buf *out, const struct parcel *p, const char *room,

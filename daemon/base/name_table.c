@@ -43,17 +43,18 @@ void *name_table_get(struct name_table *t, struct str name, size_t bytes)
 
     if (t->n * 4 >= t->cap * 3 && grow(t) < 0)
         return NULL;
-    struct name_entry **slot = slot_of(t->slot, t->cap, hash, name);
-    if (*slot)
-        return *slot;
-    struct name_entry *e = calloc(1, bytes);
+    struct name_entry **slot = slot_of(t->slot, t->cap, hash, name), *e = *slot;
+    if (e)
+        return e;
+    e = calloc(1, bytes);
     if (!e || !(e->name = strndup(name.n ? name.s : "", name.n))) {
         free(e);
         return NULL;
     }
     e->hash = hash;
     t->n++;
-    return *slot = e;
+    *slot = e;
+    return e;
 }
 
 void *name_table_next(const struct name_table *t, size_t *at)

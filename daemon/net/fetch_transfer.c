@@ -391,17 +391,19 @@ static int name_addresses(struct transfer *t)
 static CURLSH *sessions_of(const struct transfer *t, struct fetch_shared *shared)
 {
     const char *name = t->host ? t->host->name : "";
-    CURLSH **share = &shared->share[XXH3_64bits(name, strlen(name)) % FETCH_SHARES];
+    CURLSH **place = &shared->share[XXH3_64bits(name, strlen(name)) % FETCH_SHARES];
+    CURLSH *share = *place;
 
-    if (*share)
-        return *share;
-    *share = curl_share_init();
-    if (*share &&
-        curl_share_setopt(*share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != 0) {
-        (void)curl_share_cleanup(*share);
-        *share = NULL;
+    if (share)
+        return share;
+    share = curl_share_init();
+    if (share &&
+        curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != 0) {
+        (void)curl_share_cleanup(share);
+        share = NULL;
     }
-    return *share;
+    *place = share;
+    return share;
 }
 
 int transfer_prepare(struct transfer *t, struct fetch_shared *shared, int64_t now_ms)

@@ -363,6 +363,7 @@ static unsigned ask(const struct story_table *t, const struct story_watch *w,
         out[i].weight = story_weight(print->title[i]);
         weight += out[i].weight;
     }
+    /* cppcheck-suppress uninitvar ; the loop has written what is sorted */
     qsort(out, print->n_title, sizeof *out, by_length);
     return weight;
 }
