@@ -14,8 +14,9 @@ PYTHON     ?= python3
 # Where the shared test data lives; tests that need it say so when it is absent.
 export FEEDWATCH_SHARED ?= ../shared
 
-PKGS   := libcurl expat libnotify inih sqlite3 libsystemd libpcre2-8 json-c libxxhash libzstd
-PKGCFL := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
+PKGS   := libcurl expat inih sqlite3 libsystemd libpcre2-8 json-c libxxhash libzstd
+# libnotify is loaded when it is needed (daemon/alert/sink_desktop_lib.h).
+PKGCFL := $(shell $(PKG_CONFIG) --cflags $(PKGS) libnotify 2>/dev/null | sed 's/-I/-isystem /g')
 PKGLIB := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lpthread -lm
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wvla \

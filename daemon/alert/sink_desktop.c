@@ -502,8 +502,12 @@ static struct desktop *desktop_alloc(const char *name, const struct desktop_limi
 int sink_desktop_new_with(struct sink **out, const char *name,
                           const struct desktop_limits *limits, struct buf *why)
 {
+    int r = desktop_lib_load(why);
+
+    if (r < 0)
+        return r;
     struct desktop *d = desktop_alloc(name, limits);
-    int r = d ? sink_thread_start(&d->thread, "desktop", thread_main, d) : -ENOMEM;
+    r = d ? sink_thread_start(&d->thread, "desktop", thread_main, d) : -ENOMEM;
 
     if (r < 0) {
         buf_printf(why, "%s: %s", name, strerror(-r));

@@ -2,11 +2,10 @@
 #include "sink_desktop_impl.h"
 
 #include <errno.h>
-#include <glib-unix.h>
-#include <libnotify/notify.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sink_desktop_lib.h"
 
 #define SERVER_NAME "org.freedesktop.Notifications"
 #define SERVER_PATH "/org/freedesktop/Notifications"

@@ -77,6 +77,10 @@ bool open_bubbles_muted(struct open_bubbles *o, struct str watch);
 
 /* ---- the thread's side of libnotify; for that thread only */
 
+/* Load libnotify; before any of the calls below, from any thread.  0, or -ENOENT and one
+ * line in `why`: not all of it is installed.  It stays loaded. */
+int desktop_lib_load(struct buf *why);
+
 struct notifier;
 /* `wake_fd` ends notifier_wait() when it is readable. */
 int notifier_new(struct notifier **out, int wake_fd, int ping_ms);

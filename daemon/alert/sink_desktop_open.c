@@ -1,6 +1,4 @@
 /* Bubbles on the screen: what their buttons do, and which alert stands in which. */
-#include <gio/gio.h>
-#include <libnotify/notify.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +7,7 @@
 #include "sink_desktop_impl.h"
 #include "sink_text.h"
 #include "url.h"
+#include "sink_desktop_lib.h"
 
 #define OPEN_MAX_BUBBLES 32 /* remembered; the oldest is then forgotten, not closed */
 #define MUTED_MAX 64
@@ -95,7 +94,7 @@ static void on_portal(GObject *bus, GAsyncResult *result, gpointer data)
 {
     char *link = data;
     GVariant *answer =
-        g_dbus_connection_call_finish(G_DBUS_CONNECTION(bus), result, NULL);
+        g_dbus_connection_call_finish((GDBusConnection *)bus, result, NULL);
 
     if (answer)
         g_variant_unref(answer);
