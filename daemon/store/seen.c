@@ -28,7 +28,8 @@
  *
  * Doubts exist because an item can stand before E in the document.  "Nothing missed" goes
  * before "nothing twice": a document that breaks off before the doubt is settled gives
- * NEW for link and text.  An item keeps its first key and its latest one, and in a feed
+ * NEW for link and text (REKEYED for a link in a feed whose ids churn: there, links are
+ * what tells items apart).  An item keeps its first key and its latest one, and in a feed
  * whose ids churn only the latest, so that the window cannot grow with every poll. */
 #include "seen.h"
 
@@ -384,13 +385,20 @@ static bool is_another(const struct seen_window *w, const struct entry *d)
     return true;
 }
 
+/* Is half of a document enough to say that the doubt is none?  Where ids churn, links
+ * tell items apart: one that no two items have shared is the item. */
+static bool sure_of_half(const struct seen_window *w, const struct entry *d)
+{
+    return d->kind == BY_KEY || (d->kind == BY_LINK && w->churn);
+}
+
 static enum seen_verdict settle(struct seen_window *w, uint32_t at, bool whole)
 {
     struct entry *d = &w->entry[at], *e = &w->entry[d->about];
     struct seen_print p = { .link = d->link, .text = d->text, .date = d->date };
 
     d->flags &= (uint16_t)~E_DOUBT;
-    if (is_another(w, d) || (!whole && d->kind != BY_KEY)) {
+    if (is_another(w, d) || (!whole && !sure_of_half(w, d))) {
         if (d->kind == BY_KEY)
             e->flags |= E_KEY_SHARED;
         if (d->kind == BY_LINK && (e->flags & E_LISTED))

@@ -105,6 +105,7 @@ class Publisher:
         self.items, self.version, self.body = [], 0, b""
         self.polls, self.clean, self.published = [], -1, {}
         self.known = False  # it has stored a whole document
+        self.whole = 0  # documents that were not cut
         for k in range(20):
             self._add(f"Old story {n} {k} about {' '.join(self.rng.sample(WORDS[:16], 4))}")
         self.old = list(self.items)
@@ -171,6 +172,11 @@ class Publisher:
                 fault = LOST[self.n // 50 % len(LOST)]
             elif w.faults and self.faulty and self.rng.random() < 0.15:
                 fault = self.rng.choice(FAULTS)
+            # Before it is plain that the ids of a feed churn, half a document cannot tell an
+            # item that was edited from another one with its link: to alert is right then.
+            if fault in CUTS and self.churns and self.whole < 3:
+                fault = None
+            self.whole += w.faults and fault is None
             body, plain, etag, version = self.body, self.plain, self.etag, self.version
             if fault is None and self.churns and w.faults:
                 self._make()
@@ -345,6 +351,9 @@ FAULTS = [
     named("empty", broken(b"")), named("zeros", broken(b"\0" * 5000)),
     named("json_cut", broken(b'{"version": "https://jsonfeed.org/version/1.1", "items": [{')),
 ]
+
+
+CUTS = (cut_anywhere, reset, cut_gzip)
 
 
 def gone(_p, reply, _doc):  # N19

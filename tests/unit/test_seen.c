@@ -15,7 +15,7 @@ static struct buf work;
 struct feed {
     struct seen_window *w;
     int32_t day;
-    bool hold;
+    bool hold, cut;          /* cut: the documents break off */
     struct seen_stats stats; /* of the latest document */
 };
 
@@ -71,9 +71,10 @@ static const char *show(struct feed *f, size_t n, const struct item *items)
     }
     for (size_t i = 0; i < n; i++)
         if (out[i] == '?')
-            out[i] = "NKRU?"[seen_settle(f->w, &print[i], true)];
+            out[i] = "NKRU?"[seen_settle(f->w, &print[i], !f->cut)];
     out[n] = '\0';
-    seen_window_prune(f->w, f->day, 90);
+    if (!f->cut)
+        seen_window_prune(f->w, f->day, 90);
     seen_window_stats(f->w, &f->stats);
     buf_init(&packed, 10 << 20);
     assert_int_equal(seen_window_pack(f->w, &packed), 0);
@@ -274,6 +275,39 @@ static void ids_that_change_each_poll_do_not_repeat(void **state)
     }
     assert_true(f->stats.churn);
     assert_true(f->stats.entries <= 6); /* the window does not grow */
+    feed_free(f);
+}
+
+/* A cut document cannot tell whether a known link is shared; where ids churn, links that
+ * never were are believed. */
+static void half_a_document_is_believed_where_ids_churn(void **state)
+{
+    (void)state;
+    struct feed *f = feed_new();
+    struct item a = item("1", "https://e.org/1", "A", LEAD_A, 1000);
+    struct item b = item("2", "https://e.org/2", "B", LEAD_B, 2000);
+    struct item c = item("3", "https://e.org/3", "C", "", 3000);
+    struct item edited = item("4", "https://e.org/1", "A, edited", LEAD_B, 1000);
+
+    assert_string_equal(SHOW(f, a, b, c), "nnn");
+    f->cut = true;
+    assert_string_equal(SHOW(f, edited), "N");
+    seen_window_free(f->w);
+    open_document(f, &(struct buf){ 0 });
+    f->cut = false;
+    for (int poll = 0; poll < 3; poll++) {
+        char id[3][20];
+        for (int i = 0; i < 3; i++)
+            snprintf(id[i], sizeof id[i], "%d-%d", poll, i);
+        a.id = str_of(id[0]);
+        b.id = str_of(id[1]);
+        c.id = str_of(id[2]);
+        assert_string_equal(SHOW(f, a, b, c), poll ? "rrr" : "nnn");
+    }
+    f->cut = true;
+    assert_string_equal(SHOW(f, edited), "R");
+    edited.id = STR("5");
+    assert_string_equal(SHOW(f, edited), "r"); /* what the cut document said lasts */
     feed_free(f);
 }
 
@@ -812,6 +846,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_id_for_all_shows_when_the_second_comes_first),
     cmocka_unit_test(an_id_for_all_without_links_goes_by_text),
     cmocka_unit_test(ids_that_change_each_poll_do_not_repeat),
+    cmocka_unit_test(half_a_document_is_believed_where_ids_churn),
     cmocka_unit_test(ids_links_and_dates_that_change_each_poll_repeat_once),
     cmocka_unit_test(a_new_id_with_the_old_link_is_the_same_item),
     cmocka_unit_test(a_moved_feed_does_not_repeat),
