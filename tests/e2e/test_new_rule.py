@@ -84,12 +84,13 @@ class NewRule(bench.Test):
         self.assertEqual((digest["watch"], digest["count"], digest["reason"]),
                          ("water", 4, ["new_rule"]))
         self.assertTrue(all(a["held"] == "new_rule" for a in digest["alerts"]))
-        self.assertRegex(daemon.stderr(), 'new_rule watch="?water"? found=4')
+        wait(lambda: re.search('new_rule watch="?water"? found=4', daemon.stderr()), 5,
+             "a word about it")
         # at once and as ever: an item that comes now
         self.a.publish(Item("Water, now"))
         wait(lambda: "Water, now" in [o.get("title") for o in self.told()], 10, "the alert")
-        lines = [(a["watch"], a["title"]) for a in daemon.alerts()]
-        self.assertEqual(len(lines), 6)
+        wait(lambda: len(daemon.alerts()) >= 6, 5, "all lines")
+        self.assertEqual(len(daemon.alerts()), 6)
         self.assertEqual(len(set(a["seq"] for a in daemon.alerts())), 6)
         # the same config again, and a restart: nothing more
         self.reload(daemon, self.text(SUMMIT + WATER))
@@ -98,6 +99,7 @@ class NewRule(bench.Test):
         self.a.publish(Item("Water at last"))
         wait(lambda: "Water at last" in [o.get("title") for o in self.told()], 10, "the alert")
         self.assertEqual(len(self.digests()), 1)
+        wait(lambda: len(daemon.alerts()) >= 7, 5, "all lines")
         self.assertEqual(len(daemon.alerts()), 7)
         self.assertNotIn("new_rule", daemon.stderr())
         daemon.stop()

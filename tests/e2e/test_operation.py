@@ -494,6 +494,7 @@ class RegexLimit(bench.Test):
         for n in range(3):
             feed.publish(Item(title=f"news {n}", summary="a" * 40000 + f"b{n}."))
         wait(lambda: "feedwatch_regex_limits_total 3" in self.figures(), 40, "the figure")
+        wait(lambda: "regex_limit" in daemon.stderr(), 5, "a word about it")
         said = [line for line in daemon.stderr().splitlines() if "regex_limit" in line]
         self.assertEqual(len(said), 1, daemon.stderr())
         self.assertIn("watch=endless feed=news", said[0].replace('"', ""))
@@ -515,8 +516,13 @@ class Metrics(bench.Test):
         def read():
             with open(path, encoding="utf-8") as file:
                 return check_exposition(self, file.read()) if os.path.getsize(path) > 99 else {}
-        m = wait(lambda: (s := read()).get("feedwatch_alerts_total") and s, 40, "the file",
-                 step=0.1)
+
+        def all_told():  # the file may be written between the alert, its delivery and the poll
+            m = read()
+            return m.get('feedwatch_sink_delivered_total{sink="log"}') and m.get(
+                'feedwatch_polls_total{outcome="new_body"}') == 3 and m.get(
+                    'feedwatch_feeds{state="failing"}') and m
+        m = wait(all_told, 40, "the file", step=0.1)
         self.assertEqual(m['feedwatch_feeds{state="ok"}'], 2)
         self.assertEqual(m['feedwatch_feeds{state="failing"}'], 1)
         self.assertEqual(m["feedwatch_alerts_total"], 2)

@@ -174,7 +174,7 @@ class Package(unittest.TestCase):
 
     def test_an_alert_a_reload_and_a_crash(self):
         self.begin()
-        tail = subprocess.Popen([HOST, "exec", "tail", "-n0", "-F", LOG], stdout=subprocess.PIPE,
+        tail = subprocess.Popen([HOST, "exec", "tail", "-n+1", "-F", LOG], stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL)
         self.addCleanup(tail.stdout.close)
         self.addCleanup(tail.wait)
@@ -192,7 +192,7 @@ class Package(unittest.TestCase):
         self.inside("systemctl reload feedwatch")
         wait(lambda: "refused" in self.property("StatusText"), 10, "the refusal", step=0.1)
         self.assertIn("feedwatch.ini:12:", self.property("StatusText"))
-        self.assertIn("feedwatch.ini:12:", self.journal())
+        wait(lambda: "feedwatch.ini:12:" in self.journal(), 10, "the reason", step=0.1)
         self.publish("Trump, third")
         self.expect("Putin and Xi, first", "Trump, second", "Trump, third")
         self.write("/etc/feedwatch/feedwatch.ini", CONFIG + "don = Trump\n")
@@ -213,8 +213,8 @@ class Package(unittest.TestCase):
             "Xi calls Putin, just before", "Putin calls Xi, while it was down",
             "Putin and Xi, after all"]))
         self.assertEqual([seq for seq, _ in self.alerts()], [1, 2, 3, 4, 5, 6])
-        metrics = self.inside("cat /run/feedwatch/feedwatch.prom")
-        self.assertIn('feedwatch_feeds{state="ok"} 1\n', metrics)
+        wait(lambda: 'feedwatch_feeds{state="ok"} 1\n' in self.inside(
+            "cat /run/feedwatch/feedwatch.prom || true"), 20, "the figures", step=0.2)
         began = time.monotonic()
         self.inside("systemctl stop feedwatch")
         self.assertLess(time.monotonic() - began, 2.5)
@@ -229,7 +229,8 @@ class Package(unittest.TestCase):
         wait(lambda: self.property("NRestarts") == "1" and self.property("ActiveState") ==
              "active", 60, "the restart", step=0.2)
         self.assertNotEqual(self.property("MainPID"), pid)
-        self.assertIn("Watchdog timeout", self.inside("journalctl -u feedwatch --no-pager"))
+        wait(lambda: "Watchdog timeout" in self.inside("journalctl -u feedwatch --no-pager"), 10,
+             "why", step=0.2)
         self.publish("Putin and Xi, second")
         self.expect("Putin and Xi", "Putin and Xi, second")
 

@@ -135,7 +135,7 @@ class Record(bench.Test):
         self.publish(d, "Putin meets Xi")
         wait(lambda: len(seen()) == 3, 5, "the first one of the new store")
         self.assertEqual(seen()[2], "Putin meets Xi")
-        self.assertEqual(d.alerts()[0]["seq"], 1)
+        self.assertEqual(wait(d.alerts, 5, "its line in the log")[0]["seq"], 1)
 
     def test_waits_for_a_store(self):
         d = self.daemon(self.config(CONFIG))

@@ -129,7 +129,8 @@ class Service(unittest.TestCase):
         self.assertEqual(self.property("ActiveState"), "failed")
         self.assertEqual(self.property("ExecMainStatus"), "78")
         self.assertEqual(self.property("NRestarts"), "0")
-        self.assertIn("feedwatch.ini:11:", self.inside("journalctl -u feedwatch -o cat"))
+        wait(lambda: "feedwatch.ini:11:" in self.inside("journalctl -u feedwatch -o cat"), 10,
+             "the reason", step=0.1)
 
     def test_user_service(self):
         self.inside("useradd -m reader && systemctl start user@$(id -u reader)")

@@ -18,7 +18,7 @@ class Term(bench.Test):
     def ends(self, daemon):
         took = daemon.stop()
         self.assertLess(took, 2 * bench.SLOW)
-        self.assertEqual(daemon.notify.count("STOPPING=1"), 1)
+        wait(lambda: daemon.notify.count("STOPPING=1") == 1, 5, "STOPPING=1")
         print(f"{took * 1000:.0f} ms ... ", end="")
 
     def test_o2_idle(self):
@@ -261,6 +261,7 @@ class Notify(bench.Test):
         wait(lambda: daemon.notify.count("WATCHDOG=1") >= 2, 5, "watchdog pings")
         daemon.reload()
         daemon.stop()
+        wait(lambda: daemon.notify.count("STOPPING=1"), 5, "STOPPING=1")
         said = [f.split("=")[0] + "=" + f.split("=")[1] for f in daemon.notify.fields()
                 if f.split("=")[0] in ("READY", "RELOADING", "STOPPING")]
         self.assertEqual(said, ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"])

@@ -93,6 +93,7 @@ class Command(bench.Test):
         self.feed.publish(Item(title, summary="Putin Xi " + "x" * 200_000,
                                link="http://127.0.0.1/$(id);ls"))
         got = self.spied(1)[0]
+        wait(self.d.alerts, 5, "the line in the log")
         self.assertEqual(got["argv"][1:], ["fixed", "two words", "", "-v", 'q"uote'])
         self.assertEqual(got["env"]["FEEDWATCH_TITLE"], title)
         self.assertEqual(got["env"]["FEEDWATCH_LINK"], "http://127.0.0.1/$(id);ls")

@@ -177,10 +177,12 @@ class Journal(unittest.TestCase):
             return all(word in said for word in (
                 'fixed Putin and Xi {"seq":1,', 'WEBHOOK feedwatch.alert', "MAIL")) and said
         wait(done, 20, "all sinks", step=0.2)
+        wait(lambda: self.inside("journalctl --sync") or self.journal("FEEDWATCH_WATCH=summit"), 10,
+             "the alert in the journal", step=0.2)
+        for words, path in (("<title>Putin and Xi</title>", "/var/lib/feedwatch/alerts.atom"),
+                            ("CRITICAL summit [news]", "/var/log/feedwatch/alerts.log")):
+            wait(lambda w=words, p=path: w in self.inside(f"cat {p} || true"), 10, path, step=0.2)
         self.assertEqual(len(self.journal("FEEDWATCH_WATCH=summit")), 1)
-        self.assertIn("<title>Putin and Xi</title>",
-                      self.inside("cat /var/lib/feedwatch/alerts.atom"))
-        self.assertIn("CRITICAL summit [news]", self.inside("cat /var/log/feedwatch/alerts.log"))
         self.assertNotIn("sink_failed", self.inside("journalctl -q -u feedwatch -o cat"))
         self.inside("systemctl stop feedwatch")
         self.assertIn("Result=success", self.inside("systemctl show feedwatch -p Result"))
