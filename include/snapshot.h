@@ -23,6 +23,10 @@ int snapshot_new(struct snapshot **out, struct config *config, uint64_t generati
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is fine */
 
+/* How many there are: more than one while something, as a poll in flight, goes on with an
+ * older one. */
+unsigned snapshot_alive(void);
+
 /* Does `watch` look at feeds named `feed` of group `group`? */
 bool snapshot_watch_covers(const struct config_watch *watch, const char *feed,
                            const char *group);

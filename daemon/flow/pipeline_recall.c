@@ -2,7 +2,10 @@
  *
  * Which rules were in force is a note in the store, written by the same commit as the
  * alerts that new ones find.  So a rule is new once, whatever ends or crashes, and a
- * daemon that is started with a changed config does as one that reloads it. */
+ * daemon that is started with a changed config does as one that reloads it.
+ *
+ * A document that is in flight at a reload is judged by the rules it began with, to its
+ * end.  Its items belong to what has passed: they are waited for. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -19,6 +22,8 @@
 #define TURN_MS 20      /* of reading, then others have their turn */
 #define ALERTS_MAX 1000 /* of one rule */
 #define NOTE_MAX (64 << 20)
+#define FLIGHT_MAX_MS 180000 /* for documents in flight; a fetch has a deadline, too */
+#define LOOK_USEC 100000     /* whether they are through */
 
 struct known { /* in the note: a watch and its rule, as hashes */
     uint64_t name, rule;
@@ -35,7 +40,9 @@ struct recall {
     struct pipeline *pipeline;
     struct snapshot *snap; /* keeps the config */
     struct store *store;   /* for reading */
-    sd_event_source *idle;
+    sd_event_source *idle, *look;
+    bool settled; /* no poll goes on with older rules */
+    int64_t flight_end_ms;
     struct match_set *rules; /* the new ones; ids are indices of watches */
     struct match_scratch *scratch;
     int64_t *since_ms; /* one per watch */
@@ -404,6 +411,7 @@ static void recall_free(struct recall *r)
     if (!r)
         return;
     sd_event_source_disable_unref(r->idle);
+    sd_event_source_disable_unref(r->look);
     for (size_t i = 0; i < r->n_home; i++) {
         alerts_free(&r->home[i].alerts);
         buf_free(&r->home[i].watch);
@@ -436,8 +444,27 @@ static void give_up(struct pipeline *p, int error, const char *why)
     pipeline_recall_drop(p);
 }
 
-/* Read for a turn.  True: there is more. */
-static bool step(struct pipeline *p, int64_t turn_ms)
+enum step { STEP_MORE, STEP_WAIT, STEP_DONE };
+
+/* All is read.  What was still in flight, and has come since, is read as well. */
+static enum step at_end(struct pipeline *p)
+{
+    struct recall *r = p->recall;
+
+    if (!r->settled) {
+        r->settled = snapshot_alive() == 1 || clock_mono_ms() >= r->flight_end_ms;
+        return r->settled ? STEP_MORE : STEP_WAIT;
+    }
+    int e = tell(r);
+    if (e < 0)
+        give_up(p, e, store_why(r->store));
+    else
+        pipeline_recall_drop(p);
+    return STEP_DONE;
+}
+
+/* Read for a turn. */
+static enum step step(struct pipeline *p, int64_t turn_ms)
 {
     struct recall *r = p->recall;
     int64_t end = clock_mono_ms() + turn_ms, before;
@@ -447,26 +474,42 @@ static bool step(struct pipeline *p, int64_t turn_ms)
         before = r->after;
         e = store_history(r->store, r->oldest_ms, &r->after, 1, on_row, r);
     } while (e == 0 && r->after != before && clock_mono_ms() < end);
-    if (e == 0 && r->after != before)
-        return true;
-    if (e == 0)
-        e = tell(r);
-    if (e < 0)
+    if (e < 0) {
         give_up(p, e, store_why(r->store));
-    else
-        pipeline_recall_drop(p);
-    return false;
+        return STEP_DONE;
+    }
+    return r->after != before ? STEP_MORE : at_end(p);
 }
 
 static int on_idle(sd_event_source *s, void *ctx)
 {
-    return step(ctx, TURN_MS) ? sd_event_source_set_enabled(s, SD_EVENT_ONESHOT) : 0;
+    struct pipeline *p = ctx;
+
+    switch (step(p, TURN_MS)) {
+    case STEP_MORE:
+        return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+    case STEP_WAIT:
+        (void)sd_event_source_set_time_relative(p->recall->look, LOOK_USEC);
+        return sd_event_source_set_enabled(p->recall->look, SD_EVENT_ONESHOT);
+    case STEP_DONE:
+        break;
+    }
+    return 0;
+}
+
+static int on_look(sd_event_source *s, uint64_t usec, void *ctx)
+{
+    struct pipeline *p = ctx;
+
+    (void)s;
+    (void)usec;
+    return sd_event_source_set_enabled(p->recall->idle, SD_EVENT_ONESHOT);
 }
 
 void pipeline_recall_finish(struct pipeline *p)
 {
-    while (p->recall && step(p, TURN_MS))
-        ;
+    while (p->recall && step(p, TURN_MS) == STEP_MORE)
+        ; /* nothing is in flight any more */
 }
 
 static int make_ready(struct recall *r, size_t n, struct buf *why)
@@ -478,6 +521,10 @@ static int make_ready(struct recall *r, size_t n, struct buf *why)
         e = read_feeds(r);
     if (e == 0)
         e = sd_event_add_defer(p->event, &r->idle, on_idle, p);
+    if (e >= 0)
+        e = sd_event_add_time(p->event, &r->look, CLOCK_MONOTONIC, 0, 0, on_look, p);
+    if (e >= 0)
+        e = sd_event_source_set_enabled(r->look, SD_EVENT_OFF);
     if (e >= 0)
         e = sd_event_source_set_priority(r->idle, SD_EVENT_PRIORITY_IDLE);
     return e < 0 ? e : 0;
@@ -518,6 +565,7 @@ void pipeline_recall(struct pipeline *p)
         r->pipeline = p;
         r->snap = snapshot_ref(p->snap);
         r->now_ms = clock_utc_ms();
+        r->flight_end_ms = clock_mono_ms() + FLIGHT_MAX_MS;
         buf_init(&r->note, NOTE_MAX);
         buf_init(&r->work, 16 << 20);
     }

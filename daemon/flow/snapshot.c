@@ -11,6 +11,8 @@ struct counted {
     atomic_uint refs;
 };
 
+static atomic_uint n_alive;
+
 static int compile(struct snapshot *s, const struct snapshot *before, struct buf *why)
 {
     const struct config *c = s->config;
@@ -43,6 +45,7 @@ int snapshot_new(struct snapshot **out, struct config *config, uint64_t generati
     if (!c)
         return -ENOMEM;
     atomic_init(&c->refs, 1);
+    atomic_fetch_add(&n_alive, 1);
     c->shown.config = config_ref(config);
     c->shown.generation = generation;
     int r = compile(&c->shown, before, why);
@@ -69,6 +72,12 @@ void snapshot_unref(struct snapshot *s)
     match_set_free(s->rules); /* before the trees it points into */
     config_unref(s->config);
     free(c);
+    atomic_fetch_sub(&n_alive, 1);
+}
+
+unsigned snapshot_alive(void)
+{
+    return atomic_load(&n_alive);
 }
 
 bool snapshot_watch_covers(const struct config_watch *watch, const char *feed,

@@ -7,7 +7,7 @@ import re
 import time
 
 import bench
-from bench import Item, wait
+from bench import Held, Item, item_xml, rss_head, wait
 from test_noise import SPY
 
 FEEDS = "[feeds]\na = {/a}\nb = {/b}\n"
@@ -102,6 +102,26 @@ class NewRule(bench.Test):
         wait(lambda: len(daemon.alerts()) >= 7, 5, "all lines")
         self.assertEqual(len(daemon.alerts()), 7)
         self.assertNotIn("new_rule", daemon.stderr())
+        daemon.stop()
+
+    def test_a_document_in_flight_at_the_reload_belongs_to_what_has_passed(self):
+        """It is judged by the rules it began with; what they do not find, the digest has."""
+        daemon = self.started()
+        held = Held("chunked")
+        self.origin.answer("/b", held)
+        self.assertTrue(held.started.wait(10 * bench.SLOW))
+        held.send(rss_head("/b") + item_xml("rss", Item("Water, before", guid="1")))
+        self.reload(daemon, self.text(SUMMIT + WATER))
+        held.send(item_xml("rss", Item("Water, behind", guid="2")) + "</channel></rss>")
+        held.end()
+        self.origin.answer("/b", self.b)
+        digest = wait(self.digests, 15, "the digest")[0]
+        titles = [a["title"] for a in digest["alerts"]]
+        self.assertIn("Water, before", titles)
+        self.assertIn("Water, behind", titles)
+        self.b.publish(Item("Water, now"))
+        wait(lambda: "Water, now" in [o.get("title") for o in self.told()], 10, "the alert")
+        self.assertEqual(len(self.digests()), 1)
         daemon.stop()
 
     def test_a_changed_rule_does_not_repeat_what_its_watch_has_told(self):
