@@ -154,6 +154,14 @@ void store_feed_done(struct store_feed *f); /* frees the strings, not f */
  * commits; when a call since store_begin failed it rolls back and returns that error. */
 int store_feed_bind(struct store *s, const char *name, const char *url,
                     struct store_feed *out);
+/* Many of them in one pass over the rows, as if bound one after the other, but those that
+ * are there already first.  0 or -errno; each `out` may be filled, whatever comes back.
+ */
+struct store_bind {
+    const char *name, *url;
+    struct store_feed *out; /* zeroed */
+};
+int store_feeds_bind(struct store *s, const struct store_bind *feeds, size_t n);
 int store_begin(struct store *s);
 int store_end(struct store *s);
 

@@ -13,14 +13,22 @@
 int bind_feeds(struct store *s, void *ctx)
 {
     struct bind *b = ctx;
-    int r = store_begin(s);
+    size_t n = b->config->n_feeds;
+    struct store_bind *feeds = calloc(n + 1, sizeof *feeds);
+    int r = feeds ? store_begin(s) : -ENOMEM;
 
-    for (size_t i = 0; i < b->config->n_feeds && r == 0; i++) {
+    if (r < 0) {
+        free(feeds);
+        return r;
+    }
+    for (size_t i = 0; i < n; i++) {
         const struct config_feed *f = &b->config->feeds[i];
 
         b->feeds[i].conf = f;
-        r = store_feed_bind(s, f->name, f->url, &b->feeds[i].state);
+        feeds[i] = (struct store_bind){ f->name, f->url, &b->feeds[i].state };
     }
+    r = store_feeds_bind(s, feeds, n);
+    free(feeds);
     if (r == 0)
         r = store_generation(s, b->config->content, &b->generation);
     if (r == 0)

@@ -43,6 +43,12 @@ int store_feed_bind(struct store *s, const char *name, const char *url,
     return s->ops->feed_bind(s, name, url, out);
 }
 
+int store_feeds_bind(struct store *s, const struct store_bind *feeds, size_t n)
+{
+    s->why[0] = '\0';
+    return s->ops->feeds_bind(s, feeds, n);
+}
+
 int store_begin(struct store *s)
 {
     s->why[0] = '\0';

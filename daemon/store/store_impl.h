@@ -8,6 +8,7 @@ struct store_ops {
     bool (*moved)(const struct store *s);
     int (*feed_bind)(struct store *s, const char *name, const char *url,
                      struct store_feed *out);
+    int (*feeds_bind)(struct store *s, const struct store_bind *feeds, size_t n);
     int (*begin)(struct store *s);
     int (*end)(struct store *s);
     int (*window_read)(struct store *s, int64_t feed_id, struct buf *out);

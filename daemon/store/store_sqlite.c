@@ -57,6 +57,7 @@ static const char *const statement_sql[ST_COUNT] = {
         " host_failures = ?37, auth_mark = ?38, moved_by = ?39, moved_seen = ?40,"
         " moved_since_ms = ?41, full_due_ms = ?42, traffic = ?43 WHERE id = ?1",
     [ST_FEEDS] = "SELECT " FEED_COLUMNS " FROM feed ORDER BY name",
+    [ST_FEED_ROWS] = "SELECT " FEED_COLUMNS " FROM feed", /* as they lie there */
     [ST_WINDOW_GET] = "SELECT packed FROM window WHERE feed_id = ?1",
     [ST_WINDOW_SET] = "INSERT INTO window (feed_id, packed) VALUES (?1, ?2)"
                       " ON CONFLICT (feed_id) DO UPDATE SET packed = excluded.packed",
@@ -697,6 +698,7 @@ const struct store_ops store_sqlite_ops = {
     .close = close_sqlite,
     .moved = moved,
     .feed_bind = sqlite_feed_bind,
+    .feeds_bind = sqlite_feeds_bind,
     .begin = begin,
     .end = end,
     .window_read = window_read,

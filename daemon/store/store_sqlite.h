@@ -16,6 +16,7 @@ enum statement { /* in the order of statement_sql[] */
                  ST_FEED_MOVE,
                  ST_FEED_SET,
                  ST_FEEDS,
+                 ST_FEED_ROWS,
                  ST_WINDOW_GET,
                  ST_WINDOW_SET,
                  ST_WINDOW_COPY,
@@ -141,6 +142,7 @@ void sqlite_bind_str(sqlite3_stmt *st, int at, struct str v);
 
 int sqlite_feed_bind(struct store *base, const char *name, const char *url,
                      struct store_feed *out);
+int sqlite_feeds_bind(struct store *base, const struct store_bind *feeds, size_t n);
 int sqlite_feeds(struct store *base, store_feed_fn *each, void *ctx);
 int sqlite_feed_set(struct store_sqlite *s, int64_t id, const struct store_feed *f);
 #endif

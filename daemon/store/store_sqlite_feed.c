@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
 #include "store_sqlite.h"
 
 /* A copy of a text column, NULL for NULL.  0 or -ENOMEM. */
@@ -266,6 +268,79 @@ int sqlite_feed_bind(struct store *base, const char *name, const char *url,
             store_feed_done(out);
         r = r < 0 ? r : e;
     }
+    return r;
+}
+
+/* ---- many at once: one pass over the rows instead of a lookup for each */
+
+struct names {
+    const struct store_bind *feeds;
+    uint32_t *slot; /* number of a feed from 1; 0: empty */
+    size_t mask;
+};
+
+static uint32_t *slot_of(const struct names *names, const char *name)
+{
+    size_t at = (size_t)XXH3_64bits(name, strlen(name)) & names->mask;
+
+    while (names->slot[at] && strcmp(names->feeds[names->slot[at] - 1].name, name) != 0)
+        at = (at + 1) & names->mask;
+    return &names->slot[at];
+}
+
+static int names_new(struct names *names, const struct store_bind *feeds, size_t n)
+{
+    size_t cap = 16;
+
+    while (cap < n * 2)
+        cap *= 2;
+    *names = (struct names){ feeds, calloc(cap, sizeof *names->slot), cap - 1 };
+    for (size_t i = 0; names->slot && i < n; i++)
+        *slot_of(names, feeds[i].name) = (uint32_t)(i + 1);
+    return names->slot ? 0 : -ENOMEM;
+}
+
+/* Fill in what is as it must be: name and URL. */
+static int bind_known(struct store_sqlite *s, const struct names *names)
+{
+    int r = 0, rc;
+    sqlite3_stmt *st = sqlite_statement(s, ST_FEED_ROWS, &r);
+
+    if (!st)
+        return r;
+    while (r == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(st, 1);
+        const char *url = (const char *)sqlite3_column_text(st, 2);
+        uint32_t number = name ? *slot_of(names, name) : 0;
+
+        if (!name || !url) {
+            r = -ENOMEM;
+        } else if (number && strcmp(names->feeds[number - 1].url, url) == 0) {
+            r = feed_from_row(st, names->feeds[number - 1].out);
+            if (r == 0)
+                r = note_bound(s, names->feeds[number - 1].out->id);
+        }
+    }
+    if (r == 0 && rc != SQLITE_DONE)
+        r = sqlite_fail(s, rc, "reading feeds");
+    sqlite3_reset(st);
+    return r;
+}
+
+int sqlite_feeds_bind(struct store *base, const struct store_bind *feeds, size_t n)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+    struct names names;
+    int r = names_new(&names, feeds, n);
+
+    if (r == 0)
+        r = bind_known(s, &names);
+    for (size_t i = 0; i < n && r == 0; i++)
+        if (!feeds[i].out->id)
+            r = sqlite_feed_bind(base, feeds[i].name, feeds[i].url, feeds[i].out);
+    if (r < 0)
+        s->error = r;
+    free(names.slot);
     return r;
 }
 

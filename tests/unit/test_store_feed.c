@@ -197,6 +197,53 @@ static void another_address_starts_over_but_keeps_the_counters(void **state)
     store_close(s);
 }
 
+static void bind_all(struct store *s, const struct store_bind *feeds, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        store_feed_done(feeds[i].out);
+        *feeds[i].out = (struct store_feed){ 0 };
+    }
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(store_feeds_bind(s, feeds, n), 0);
+    assert_int_equal(store_end(s), 0);
+}
+
+/* In one pass as one by one: what is there, what moved, what has another name, a second
+ * feed of the same address (also when it stands first), and what is new. */
+static void binds_many_at_once(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct store_feed f[4] = { 0 }, g[5] = { 0 };
+    const struct store_bind before[] = { { "same", "http://a.example/", &f[0] },
+                                         { "moved", "http://b.example/", &f[1] },
+                                         { "old name", "http://c.example/", &f[2] },
+                                         { "gone", "http://d.example/", &f[3] } };
+    const struct store_bind after[] = { { "twin", "http://a.example/", &g[0] },
+                                        { "new", "http://e.example/", &g[1] },
+                                        { "new name", "http://c.example/", &g[2] },
+                                        { "moved", "http://b2.example/", &g[3] },
+                                        { "same", "http://a.example/", &g[4] } };
+
+    bind_all(s, before, 4);
+    bind_all(s, after, 5);
+    assert_int_equal(g[4].id, f[0].id);
+    assert_int_equal(g[3].id, f[1].id);
+    assert_int_equal(g[2].id, f[2].id);
+    assert_true(g[0].id > f[3].id && g[1].id > f[3].id && g[0].id != g[1].id);
+    for (size_t i = 0; i < 5; i++) {
+        assert_string_equal(g[i].name, after[i].name);
+        assert_string_equal(g[i].url, after[i].url);
+        store_feed_done(&g[i]);
+    }
+    bind_all(s, before + 3, 1); /* it was not forgotten meanwhile */
+    assert_int_equal(f[3].id, 4);
+    bind_all(s, NULL, 0);
+    for (size_t i = 0; i < 4; i++)
+        store_feed_done(&f[i]);
+    store_close(s);
+}
+
 /* As the first release made it. */
 static const char first_schema[] =
     "PRAGMA journal_mode = WAL;"
@@ -327,6 +374,7 @@ static const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
     T(every_field_comes_back),
     T(another_address_starts_over_but_keeps_the_counters),
+    T(binds_many_at_once),
     T(takes_the_first_schema_along),
     cmocka_unit_test(counts_the_last_day),
     cmocka_unit_test(counts_through_clock_jumps_and_floods),
