@@ -27,6 +27,12 @@ void snapshot_unref(struct snapshot *s); /* NULL is fine */
  * older one. */
 unsigned snapshot_alive(void);
 
+/* The regex of rule `id` ran into its limit.  True the first time, whichever thread asks;
+ * how many rules have, and whether one has. */
+bool snapshot_limit(struct snapshot *s, uint32_t id);
+size_t snapshot_n_limited(const struct snapshot *s);
+bool snapshot_is_limited(const struct snapshot *s, uint32_t id);
+
 /* Does `watch` look at feeds named `feed` of group `group`? */
 bool snapshot_watch_covers(const struct config_watch *watch, const char *feed,
                            const char *group);

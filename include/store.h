@@ -289,7 +289,9 @@ int store_generation(struct store *s, uint64_t content, int64_t *out);
  * empty one is forgotten.  Setting it is part of the transaction that is open, or one of
  * its own; reading appends it to `out`, nothing when there is none.  0 or -errno. */
 #define STORE_NOTE_REFUSED "refused" /* "UTC-MS WHY": the config is not in force */
-#define STORE_NOTE_RULES "rules"     /* known to be in force: see recall.h */
+#define STORE_NOTE_LIMITED                                                               \
+    "limited"                    /* watches whose regex ran into its limit, a line each */
+#define STORE_NOTE_RULES "rules" /* known to be in force: see recall.h */
 int store_note_set(struct store *s, const char *name, struct str text);
 int store_note_read(struct store *s, const char *name, struct buf *out);
 

@@ -177,6 +177,18 @@ static int read_refusal(struct status *s, struct store *store)
     return r;
 }
 
+static int read_limited(struct status *s, struct store *store)
+{
+    struct buf note;
+
+    buf_init(&note, 1 << 20);
+    int r = store_note_read(store, STORE_NOTE_LIMITED, &note);
+    if (r == 0 && note.n && !(s->limited = strndup(note.s, note.n)))
+        r = -ENOMEM;
+    buf_free(&note);
+    return r;
+}
+
 static int read_store(struct status *s, struct buf *why)
 {
     struct store *store = NULL;
@@ -192,6 +204,8 @@ static int read_store(struct status *s, struct buf *why)
         r = store_feeds(store, on_feed, &fill);
         if (r >= 0)
             r = read_refusal(s, store);
+        if (r >= 0)
+            r = read_limited(s, store);
         if (r >= 0)
             r = status_held_read(s, store, clock_utc_ms());
         if (r < 0)
@@ -231,6 +245,7 @@ static void status_done(struct status *s)
         store_feed_done(&s->row[i].state);
     free(s->row);
     free(s->refused);
+    free(s->limited);
     status_held_done(s);
 }
 

@@ -26,6 +26,7 @@ struct status {
     int64_t daemon;     /* its process; 0: none runs */
     int64_t refused_ms; /* a reload was refused then, UTC ms; 0: the config is in force */
     char *refused;      /* why */
+    char *limited;      /* watches whose regex ran into its limit, a line each; or NULL */
     bool failing;       /* show only what needs a look */
     struct status_held **held; /* in the last 24 h, or still; by the names of watches */
     size_t n_held;
@@ -52,6 +53,8 @@ void status_held_json(struct buf *b, const struct status *s);
 
 /* Say that the config was refused, if it was. */
 void status_refusal(const struct status *s);
+/* Name the watches whose regex was given up for some item. */
+void status_limited(const struct status *s);
 void status_table(const struct status *s);
 void status_detail(const struct status *s, const struct status_row *row);
 int status_json(const struct status *s, const struct status_row *only); /* 0 or -errno */

@@ -50,6 +50,18 @@ void status_refusal(const struct status *s)
                                : "The old one went on until the daemon ended.");
 }
 
+void status_limited(const struct status *s)
+{
+    for (const char *at = s->limited; at && *at;) {
+        size_t n = strcspn(at, "\n");
+
+        print_safe(stdout, (struct str){ at, n });
+        puts(": its regex ran into its limit for some item, which counts as no match; "
+             "make it simpler");
+        at += n + (at[n] == '\n');
+    }
+}
+
 static void put_span(const char *label, int64_t seconds)
 {
     char span[PRINT_TIME_SIZE];

@@ -72,6 +72,23 @@ static void put_feed(struct buf *b, const struct status *s, const struct status_
     (void)buf_putc(b, '}');
 }
 
+static void put_limited(struct buf *b, const char *lines)
+{
+    const char *before = "";
+
+    (void)json_put_key(b, "regex_limits");
+    (void)buf_putc(b, '[');
+    while (lines && *lines) {
+        size_t n = strcspn(lines, "\n");
+
+        (void)buf_puts(b, before);
+        (void)json_put_str(b, (struct str){ lines, n });
+        before = ",";
+        lines += n + (lines[n] == '\n');
+    }
+    (void)buf_putc(b, ']');
+}
+
 /* One feed at a time, so that 100,000 of them take no memory. */
 int status_json(const struct status *s, const struct status_row *only)
 {
@@ -90,6 +107,7 @@ int status_json(const struct status *s, const struct status_row *only)
     put_time(&b, "config_refused", s->refused_ms);
     (void)json_member_str(&b, "config_problem", str_of(s->refused));
     (void)json_member_int(&b, "alerts", s->alerts);
+    put_limited(&b, s->limited);
     status_held_json(&b, s);
     (void)json_put_key(&b, "feeds");
     if ((r = b.error) == 0)

@@ -221,6 +221,7 @@ static void put_summary(const struct status *s, size_t shown)
     else
         printf("the daemon does not run\n");
     status_refusal(s);
+    status_limited(s);
     if (!s->failing)
         status_held_lines(s);
     if (s->failing && !shown)

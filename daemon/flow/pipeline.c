@@ -72,6 +72,7 @@ static int on_finished(sd_event_source *s, int fd, uint32_t events, void *ctx)
     pipeline_recall_finish(p);
     (void)writer_digest(p->writer);
     (void)writer_call(p->writer, tidy, NULL);
+    pipeline_tell_limited(p);
     p->once_deadline_ms = clock_mono_ms() + ONCE_DELIVERY_MS;
     return sd_event_add_time(p->event, NULL, CLOCK_MONOTONIC, 0, 1000, on_once_wait, p);
 }

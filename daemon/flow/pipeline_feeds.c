@@ -33,6 +33,8 @@ int bind_feeds(struct store *s, void *ctx)
         r = store_generation(s, b->config->content, &b->generation);
     if (r == 0)
         r = store_note_set(s, STORE_NOTE_REFUSED, STR(""));
+    if (r == 0)
+        r = store_note_set(s, STORE_NOTE_LIMITED, STR(""));
     const struct config *c = b->config;
     struct store_limits limits = { .alerts_ms = c->keep_alerts_s * 1000,
                                    .history_ms = c->history_s * 1000,

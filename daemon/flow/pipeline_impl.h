@@ -30,6 +30,7 @@ struct pipeline {
     sd_event_source *reload_timer;
     int64_t reloaded_ms; /* mono: when the last reload ended; 0: none yet */
     char refused[240];   /* why the config on disk is not in force; "": it is */
+    size_t told_limited; /* rules whose regex ran into its limit, as the store knows */
 
     int64_t start_ms, config_ms; /* UTC: of the process; of the config in force */
     char status[900];            /* what systemd was told last */
@@ -75,6 +76,8 @@ void pipeline_recall_drop(struct pipeline *p);
 void pipeline_ready(struct pipeline *p);
 /* From now on tell systemd and the metrics file how it goes. */
 int pipeline_watch_status(struct pipeline *p);
+/* Let the store know what feedwatch status is to show of the rules in force. */
+void pipeline_tell_limited(struct pipeline *p);
 /* The metrics file goes with the process. */
 void pipeline_forget_metrics(const char *path);
 #endif

@@ -90,6 +90,7 @@ static int swap_config(struct pipeline *p, struct config *config, struct buf *wh
     if (r == 0)
         r = bind_new(&bind, config);
     if (r == 0) {
+        p->told_limited = 0; /* binding forgets them */
         r = writer_call(p->writer, bind_feeds, &bind);
         if (r < 0)
             (void)buf_printf(why, "the store cannot be written: %s", strerror(-r));

@@ -11,6 +11,7 @@
 
 #define STATUS_EVERY_MS 10000
 #define METRICS_EVERY_MS 15000
+#define LIMITED_MAX 1000 /* names told of watches whose regex ran into its limit */
 #define METRICS_BYTES (16 << 20)
 
 /* --- STATUS= --- */
@@ -95,6 +96,33 @@ void pipeline_ready(struct pipeline *p)
     supervise_ready("%s", p->status);
 }
 
+static int put_limited(struct store *s, void *ctx)
+{
+    const struct buf *names = ctx;
+
+    return store_note_set(s, STORE_NOTE_LIMITED, buf_str(names));
+}
+
+void pipeline_tell_limited(struct pipeline *p)
+{
+    const struct config *c = p->snap->config;
+    size_t n = snapshot_n_limited(p->snap), told = 0;
+    struct buf names;
+
+    if (n == p->told_limited)
+        return;
+    buf_init(&names, 1 << 20);
+    for (size_t i = 0; i < c->n_watches && told < LIMITED_MAX; i++) {
+        if (!snapshot_is_limited(p->snap, (uint32_t)i))
+            continue;
+        (void)buf_printf(&names, "%s\n", c->watches[i].name);
+        told++;
+    }
+    if (!names.error && writer_call(p->writer, put_limited, &names) == 0)
+        p->told_limited = n;
+    buf_free(&names);
+}
+
 /* systemd keeps the last one: it is told only what has changed. */
 static int on_status(sd_event_source *s, uint64_t usec, void *ctx)
 {
@@ -102,6 +130,7 @@ static int on_status(sd_event_source *s, uint64_t usec, void *ctx)
     char now[sizeof p->status];
 
     (void)usec;
+    pipeline_tell_limited(p);
     compose(p, now, sizeof now);
     if (strcmp(now, p->status) != 0) {
         memcpy(p->status, now, sizeof now);

@@ -308,8 +308,6 @@ static void apply(struct poller *p, struct order *o)
             restore_hold(p, p->feeds[i]);
     snapshot_unref(p->snap);
     p->snap = snapshot_ref(o->snap);
-    free(p->limited);
-    p->limited = NULL;
     fetch_pool_limit(p->pool, share_of(p, o->snap->config->max_transfers));
     schedule_host_limits(p->schedule, o->snap->config->host_interval_ms,
                          o->snap->config->host_connections);
@@ -574,7 +572,6 @@ static void poller_free(struct poller *p)
     schedule_free(p->schedule);
     poller_hosts_free(&p->hosts);
     match_scratch_free(p->scratch);
-    free(p->limited);
     sd_event_source_unref(p->timer);
     sd_event_source_unref(p->tick);
     pulse_free(p->pulse);

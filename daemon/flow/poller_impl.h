@@ -49,8 +49,6 @@ struct poller {
     struct poller_hosts hosts; /* how the hosts fare */
     int64_t turn_ms;           /* mono: when the loop began to wait last */
     struct match_scratch *scratch;
-    bool
-        *limited; /* by rule of `snap`: it was said that its regex is given up; or NULL */
     struct feed **feeds; /* by id; NULL: a free slot */
     size_t n_feeds;      /* slots */
     size_t first_free;   /* no free slot below this one */

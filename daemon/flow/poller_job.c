@@ -243,20 +243,13 @@ static bool is_silent(const struct job *j, const struct item *item)
 /* A regex ran into its limit, which counts as no match: said once for each rule. */
 static void note_limit(struct job *j, unsigned long n, uint32_t rule_id)
 {
-    struct poller *p = j->poller;
-    const struct config *c = j->snap->config;
-
     metrics_add(METRIC_REGEX_LIMITS, (int64_t)n);
-    if (j->snap != p->snap)
-        return; /* a config that is on its way out */
-    if (!p->limited)
-        p->limited = calloc(c->n_watches, sizeof *p->limited);
-    if (!p->limited || p->limited[rule_id])
-        return;
-    p->limited[rule_id] = true;
-    log_event(LOG_LEVEL_WARN, "regex_limit",
-              "watch=%s feed=%s note=\"counts as no match\"",
-              log_quote(c->watches[rule_id].name), log_quote(j->feed->conf->name));
+    if (j->snap == j->poller->snap && /* else it is a config on its way out */
+        snapshot_limit(j->snap, rule_id))
+        log_event(LOG_LEVEL_WARN, "regex_limit",
+                  "watch=%s feed=%s note=\"counts as no match\"",
+                  log_quote(j->snap->config->watches[rule_id].name),
+                  log_quote(j->feed->conf->name));
 }
 
 /* Match `item` against every rule; its alerts go to `to`. */

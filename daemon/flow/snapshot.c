@@ -9,6 +9,8 @@
 struct counted {
     struct snapshot shown; /* first: the pointer handed out */
     atomic_uint refs;
+    atomic_size_t n_limited;
+    atomic_bool *limited; /* by rule */
 };
 
 static atomic_uint n_alive;
@@ -46,9 +48,11 @@ int snapshot_new(struct snapshot **out, struct config *config, uint64_t generati
         return -ENOMEM;
     atomic_init(&c->refs, 1);
     atomic_fetch_add(&n_alive, 1);
+    atomic_init(&c->n_limited, 0);
     c->shown.config = config_ref(config);
     c->shown.generation = generation;
-    int r = compile(&c->shown, before, why);
+    c->limited = calloc(config->n_watches + 1, sizeof *c->limited);
+    int r = c->limited ? compile(&c->shown, before, why) : -ENOMEM;
     if (r < 0) {
         snapshot_unref(&c->shown);
         return r;
@@ -71,6 +75,7 @@ void snapshot_unref(struct snapshot *s)
         return;
     match_set_free(s->rules); /* before the trees it points into */
     config_unref(s->config);
+    free(c->limited);
     free(c);
     atomic_fetch_sub(&n_alive, 1);
 }
@@ -78,6 +83,26 @@ void snapshot_unref(struct snapshot *s)
 unsigned snapshot_alive(void)
 {
     return atomic_load(&n_alive);
+}
+
+bool snapshot_limit(struct snapshot *s, uint32_t id)
+{
+    struct counted *c = (struct counted *)s;
+
+    if (atomic_exchange(&c->limited[id], true))
+        return false;
+    atomic_fetch_add(&c->n_limited, 1);
+    return true;
+}
+
+size_t snapshot_n_limited(const struct snapshot *s)
+{
+    return atomic_load(&((const struct counted *)s)->n_limited);
+}
+
+bool snapshot_is_limited(const struct snapshot *s, uint32_t id)
+{
+    return atomic_load(&((const struct counted *)s)->limited[id]);
 }
 
 bool snapshot_watch_covers(const struct config_watch *watch, const char *feed,

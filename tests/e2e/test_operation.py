@@ -498,6 +498,14 @@ class RegexLimit(bench.Test):
         said = [line for line in daemon.stderr().splitlines() if "regex_limit" in line]
         self.assertEqual(len(said), 1, daemon.stderr())
         self.assertIn("watch=endless feed=news", said[0].replace('"', ""))
+
+        def status(*options):
+            return daemon.command("status", "-c", daemon.config, *options)[1]
+        wait(lambda: json.loads(status("--json"))["regex_limits"] == ["endless"], 40, "status")
+        self.assertIn("\nendless: its regex ran into its limit", status())
+        daemon.write(self.config(FEEDS + WATCH))
+        daemon.reload()
+        self.assertEqual(json.loads(status("--json"))["regex_limits"], [])
         daemon.stop()
 
 
