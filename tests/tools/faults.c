@@ -113,7 +113,8 @@ char *__wrap_strndup(const char *s, size_t n)
     return no_memory() ? NULL : __real_strndup(s, n);
 }
 
-int __wrap_asprintf(char **out, const char *format, ...)
+__attribute__((format(printf, 2, 3))) int __wrap_asprintf(char **out, const char *format,
+                                                          ...)
 {
     va_list list;
 
