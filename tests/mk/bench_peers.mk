@@ -18,7 +18,7 @@ bench-latency: $(B)/feedwatch $(B)/bench/publisher $(B)/tests/sync_clock.so
 .PHONY: bench-latency
 
 ## make soak       a day of 2,000 feeds that misbehave in a quarter of an hour; MINUTES=2: a short form
-soak: $(B)/feedwatch $(B)/tests/fast_clock.so
+soak: $(B)/feedwatch $(B)/tests/fast_clock.so $(B)/tests/heap_watch.so
 	@tests/bench/soak.py $(B) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FEEDS),--feeds $(FEEDS))
 .PHONY: soak
 
@@ -27,3 +27,13 @@ bench-curve: $(B)/feedwatch $(B)/bench/publisher $(B)/bench/bench_match $(B)/tes
     $(B)/shared/.stamp
 	@tests/bench/curve.py $(B) $(if $(QUICK),--quick,--svg tests/bench/scale.svg)
 .PHONY: bench-curve
+
+## make bench-profile  where the time of an item goes, stage by stage, counted by callgrind; FEEDS=50
+bench-profile: $(B)/feedwatch $(B)/bench/publisher
+	@tests/bench/profile.py $(B) $(if $(FEEDS),--feeds $(FEEDS))
+.PHONY: bench-profile
+
+## make bench-workers  what a second poller brings where all feeds change
+bench-workers: $(B)/feedwatch $(B)/bench/publisher
+	@tests/bench/workers.py $(B) $(if $(FEEDS),--feeds $(FEEDS))
+.PHONY: bench-workers
