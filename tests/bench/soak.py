@@ -11,7 +11,8 @@ reloaded, the alert log rotated, and the program killed in the middle.  Then all
 after an hour of simulated peace is compared:
 - alerts: for every rule and item exactly one; none that the oracle does not know;
 - polls: no well-behaved feed waited longer than its interval and its jitter;
-- memory: its slope after the warm-up, in KiB an hour; descriptors other than sockets: constant.
+- memory: what is in use of the heap, without the page caches of SQLite (which fill up to their
+  bound): its slope after the warm-up, in KiB an hour; descriptors other than sockets: constant.
 The oracle shares nothing with the program: rules are Python functions over the titles."""
 import argparse
 import collections
@@ -36,6 +37,7 @@ from origin import Gone, Item, Origin, document  # noqa: E402
 INTERVAL_S, WINDOW, PUBLISH_EVERY_S = 900, 60, 7200
 SLACK_S = 300  # beyond interval and jitter: three true seconds, on a busy machine
 SLOPE_KIB, SLOPE_NEEDS_H = 1.0, 6
+SQLITE_KIB = 5000  # two connections of 2,000 KiB each at most, and what belongs to them
 
 # ---- the rules, twice: for the program, and as functions over the words of a title
 
@@ -418,6 +420,7 @@ class Watched:
             # In true time, a few seconds: what this machine may take to answer.
             "timeout = 10m\nconnect_timeout = 5m\nlow_speed_time = 5m\n"
             f"dns_servers = 127.0.0.1:{self.names.getsockname()[1]}\n")
+        self.heap_path = os.path.join(home, "heap")
         self.notify_path = os.path.join(home, "notify")
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(self.notify_path)
@@ -427,12 +430,13 @@ class Watched:
 
     def start(self):
         self.ready.clear()
-        preload = os.path.abspath(os.path.join(self.build, "tests", "fast_clock.so"))
+        preload = ":".join(os.path.abspath(os.path.join(self.build, "tests", f"{name}.so"))
+                           for name in ("fast_clock", "heap_watch"))
         self.daemon = lab.Daemon(
             [os.path.abspath(os.path.join(self.build, "feedwatch")), "run", "-c", self.config,
              "--log-level", "notice"], self.home, LD_PRELOAD=preload,
             FAST_CLOCK=str(self.world.clock.factor), FAST_CLOCK_BASE=str(self.world.clock.base),
-            NOTIFY_SOCKET=self.notify_path)
+            NOTIFY_SOCKET=self.notify_path, HEAP_WATCH=self.heap_path)
         lab.wait(lambda: self.alive() or self.ready.is_set(), 60)
 
     def listen(self):
@@ -476,7 +480,13 @@ class Watched:
             kb = next((int(line.split()[1]) for line in file if line.startswith("RssAnon")), 0)
         if not kb:
             self.alive()
-        self.samples.append((self.world.clock.hours(), kb, sockets, others))
+        with open(self.heap_path, "rb") as file:
+            file.seek(max(0, os.path.getsize(self.heap_path) - 200))
+            last = file.read().splitlines()[-1].split()
+        if int(last[0]) == pid and len(last) == 4:
+            used, free, sqlite = (int(n) / 1024 for n in last[1:])
+            self.samples.append((self.world.clock.hours(), kb, sockets, others, used - sqlite,
+                                 sqlite, free))
 
     def alerts(self):
         out = []
@@ -605,12 +615,23 @@ def check_polls(world, watched):
     return [f"late: {late[:10]}"] if late else []
 
 
-def slope(samples):
+def slope(points):
     """KiB an hour, by least squares."""
-    n = len(samples)
-    mx, my = sum(s[0] for s in samples) / n, sum(s[1] for s in samples) / n
-    below = sum((s[0] - mx) ** 2 for s in samples)
-    return sum((s[0] - mx) * (s[1] - my) for s in samples) / below if below else 0.0
+    n = len(points)
+    mx, my = sum(p[0] for p in points) / n, sum(p[1] for p in points) / n
+    below = sum((p[0] - mx) ** 2 for p in points)
+    return sum((p[0] - mx) * (p[1] - my) for p in points) / below if below else 0.0
+
+
+def lows(samples, column, bins=20):
+    """The least in each part of the time: without what is held for a transfer on its way."""
+    begin, width = samples[0][0], (samples[-1][0] - samples[0][0]) / bins or 1
+    least = {}
+    for s in samples:
+        n = min(bins - 1, int((s[0] - begin) / width))
+        if n not in least or s[column] < least[n][1]:
+            least[n] = (s[0], s[column])
+    return list(least.values())
 
 
 def check_memory(watched):
@@ -620,12 +641,17 @@ def check_memory(watched):
     begin, end = watched.samples[0][0], watched.samples[-1][0]
     warm = [s for s in watched.samples if s[0] > begin + (end - begin) / 3]
     hours, wrong = warm[-1][0] - warm[0][0], []
-    k = slope(warm)
-    print(f"memory: {min(s[1] for s in warm)} to {max(s[1] for s in warm)} KiB of its own in the "
-          f"last {hours:.1f} h, slope {k:+.1f} KiB/h"
-          + ("" if hours >= SLOPE_NEEDS_H else f" (too short to judge: {SLOPE_NEEDS_H} h)"))
+    k = slope(lows(warm, 4))
+    print(f"memory in use in the last {hours:.1f} h, at rest: {lows(warm, 4)[0][1]:.0f} to "
+          f"{lows(warm, 4)[-1][1]:.0f} KiB, slope {k:+.1f} KiB/h"
+          + ("" if hours >= SLOPE_NEEDS_H else f" (too short to judge: {SLOPE_NEEDS_H} h)")
+          + f"; beside it SQLite {warm[0][5]:.0f} to {warm[-1][5]:.0f} KiB, kept free by malloc "
+          f"{min(s[6] for s in warm):.0f} to {max(s[6] for s in warm):.0f} KiB; resident of its own "
+          f"{min(s[1] for s in warm)} to {max(s[1] for s in warm)} KiB")
     if hours >= SLOPE_NEEDS_H and k > SLOPE_KIB:
         wrong.append(f"memory grows by {k:.1f} KiB/h")
+    if warm[-1][5] > SQLITE_KIB:
+        wrong.append(f"SQLite holds {warm[-1][5]:.0f} KiB")
     half = len(warm) // 2
     files = [min(s[3] for s in warm[:half]), min(s[3] for s in warm[half:])]
     print(f"descriptors at rest: {files[0]} in the first half, {files[1]} in the second; "
