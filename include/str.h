@@ -23,8 +23,7 @@ static inline struct str str_of(const char *s)
 
 static inline bool str_eq(struct str a, struct str b)
 {
-    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) ; where n > 0, there is s
-     */
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) ; n > 0: there is s */
     return a.n == b.n && (a.n == 0 || memcmp(a.s, b.s, a.n) == 0);
 }
 

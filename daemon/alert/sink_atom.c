@@ -312,6 +312,10 @@ static int write_file(const struct atom *x, int64_t updated_ms)
     return r;
 }
 
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC diagnostic push /* gcc 12 loses sight of what x->entry[] holds */
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
 /* Take over the entries of the file as it is.  0, or -errno: -EEXIST: not ours. */
 static int read_file(struct atom *x)
 {
@@ -327,18 +331,21 @@ static int read_file(struct atom *x)
         if (!end)
             break;
         end += 1 + strlen(ENTRY_END);
-        char *copy = strndup(at, (size_t)(end - at));
-        if (!copy) {
+        x->entry[x->n] = strndup(at, (size_t)(end - at));
+        if (!x->entry[x->n]) {
             r = -ENOMEM;
             break;
         }
-        x->entry[x->n++] = copy;
+        x->n++;
         at = strncmp(end, ENTRY_START, strlen(ENTRY_START)) == 0 ? end - 1 : NULL;
     }
     buf_free(&old);
     x->read = r == 0 || r == -ENOENT;
     return r == -ENOENT ? 0 : r;
 }
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC diagnostic pop
+#endif
 
 static int fail(const struct atom *x, struct buf *why, int r)
 {

@@ -60,6 +60,7 @@
 #undef g_object_ref /* a macro around the function: only casts */
 
 struct desktop_lib {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses) ; a declaration */
 #define DESKTOP_MEMBER(name) __typeof__(name) *name;
     DESKTOP_CALLS(DESKTOP_MEMBER)
 #undef DESKTOP_MEMBER

@@ -514,6 +514,7 @@ static void rule_warning(struct loader *l, const char *what, const char *name,
     unsigned column;
     int skip = 0;
 
+    /* NOLINTNEXTLINE(cert-err34-c) ; our own text, of a column that exists */
     if (sscanf(warning, "column %u: %n", &column, &skip) == 1 && skip > 0) {
         where.column = column;
         (void)line_of_error(e, &where, &at.line);
@@ -566,7 +567,7 @@ static void build_sets(struct loader *l, struct config *c)
     l->oom |= !sets;
     for (size_t i = 0; sets && i < l->sets.n; i++)
         sets[i] = (struct rule_set){ d[i].head.name,
-                                     d[i].terms.text.s ? d[i].terms.text.s : "" };
+                                     d[i].terms.text.n ? d[i].terms.text.s : "" };
     c->sets = sets;
     c->n_sets = sets ? l->sets.n : 0;
     for (size_t i = 0; i < c->n_sets; i++) {

@@ -399,8 +399,9 @@ static void set_path(struct setting_job *j)
                      PATH_MAX - 1);
         return;
     }
-    j->text = str_of(path);
-    set_string(j);
+    struct setting_job full = *j;
+    full.text = str_of(path);
+    set_string(&full);
 }
 
 /* Where a secret is kept, never the secret itself. */
@@ -496,8 +497,7 @@ static void add_lines(struct setting_job *j)
     *e = (struct entry){ { s, e->text.n + 1 + j->text.n }, j->at };
 }
 
-/* Where " ;" begins a comment that somebody put behind a rule, outside of quotes and
- * regexes; NULL: nowhere. */
+/* Where " ;" begins a comment behind a rule, outside of quotes and regexes; or NULL. */
 static const char *comment_in_rule(struct str t)
 {
     bool quote = false, regex = false;
@@ -701,7 +701,7 @@ static bool take_text(struct setting_job *j, struct str text)
         j->text = cut_comments(j->l, text);
     else if (type != KEY_RULE && type != KEY_LINES && type != KEY_HEADERS)
         j->text = cut_comment(text);
-    if (str_trim(j->text).n == 0) {
+    if (!j->text.s || str_trim(j->text).n == 0) {
         config_error(j->l, j->at, "%s has no value; write one or delete the line",
                      j->key->name);
         return false;

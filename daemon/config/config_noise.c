@@ -307,7 +307,7 @@ static void lay(struct loader *l, struct config_noise *n, const struct draft_noi
     do {                                                                                 \
         const struct reader k = { l, #name, &d->name };                                  \
         if (d->name.text.n)                                                              \
-            call;                                                                        \
+            call; /* NOLINT(bugprone-macro-parentheses) ; a statement */                 \
     } while (0)
     KEY(group_by, read_group_by(&k, &n->by_item));
     KEY(story_window, read_duration(&k, 1, &n->story_window_s));

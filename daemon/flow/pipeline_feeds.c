@@ -64,7 +64,7 @@ static unsigned share_of(const struct poller_feed *f, unsigned n, struct buf *wo
     const char *url = f->state.effective_url ? f->state.effective_url : f->conf->url;
 
     buf_clear(work);
-    if (n == 1 || url_host(work, str_of(url)) < 0)
+    if (n <= 1 || url_host(work, str_of(url)) < 0)
         return 0;
     return (unsigned)(XXH3_64bits(work->s, work->n) % n);
 }
@@ -74,10 +74,10 @@ int pipeline_deal(struct pipeline *p, struct bind *b)
     size_t count[WORKERS_MAX] = { 0 }, n = b->config->n_feeds;
     struct poller_feed *part[WORKERS_MAX] = { 0 };
     struct buf work;
-    int r = 0;
+    int r = p->n_pollers ? 0 : -EINVAL;
 
     buf_init(&work, 4096);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && r == 0; i++)
         count[share_of(&b->feeds[i], p->n_pollers, &work)]++;
     for (unsigned k = 0; k < p->n_pollers && r == 0; k++) {
         part[k] = calloc(count[k] + 1, sizeof *part[k]);

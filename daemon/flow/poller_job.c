@@ -319,7 +319,7 @@ static int judge(struct job *j, const struct item *item, const struct feed_info 
     struct seen_key key = print.key; /* a doubtful item gets another one */
     if (r == 0)
         r = seen_judge(j->window, &print, (int32_t)(j->now_ms / 1000 / DAY_S), &verdict);
-    if (r < 0)
+    if (r != 0)
         return r;
     j->window_dirty = true;
     j->n_known += verdict != SEEN_NEW && verdict != SEEN_DOUBT;

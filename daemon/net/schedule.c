@@ -370,7 +370,7 @@ int schedule_set(struct schedule *s, uint32_t id, uint64_t host, int64_t due_ms)
     int r = feeds_grow(s, id);
     if (r == 0)
         r = host_get(s, host, &h);
-    if (r < 0)
+    if (r != 0)
         return r;
     struct feed *f = &s->feed[id];
     if (f->host == h && f->child == IN_FLIGHT)

@@ -112,7 +112,7 @@ static bool near_find(struct match_scratch *s, const uint32_t *code)
     const uint32_t *links = code + 2, *part = code_parts(code);
     size_t begin = s->found.n, kept = begin;
 
-    if (n > sizeof o / sizeof *o)
+    if (n == 0 || n > sizeof o / sizeof *o)
         return false;
     for (uint32_t i = 0; i < n; i++, part += code_size(part)) {
         o[i] = operand_read(s, part);

@@ -78,7 +78,7 @@ static uint64_t cheapest(const struct compiler *c, const uint32_t *code,
     const uint32_t *part = code_parts(code);
     uint64_t best = NEVER;
 
-    *which = NULL;
+    *which = part;
     for (uint32_t i = 0; i < code_arg(*code); i++, part += code_size(part)) {
         uint64_t x = cost(c, part);
         if (x >= best)
@@ -360,7 +360,7 @@ static int place_heads(struct compiler *c)
     struct match_set *set = c->set;
     uint32_t total = 0;
 
-    set->heads = malloc((set->n_heads + 1) * sizeof *set->heads);
+    set->heads = calloc(set->n_heads + 1, sizeof *set->heads);
     if (!set->heads || c->records.n > UINT32_MAX)
         return -ENOMEM;
     for (size_t i = 0; i < set->dict.n; i++) {

@@ -39,11 +39,9 @@ static void fail_unknown(struct rule_parse *p, const struct rule_token *name)
 static void put_cycle(struct rule_within *w, const struct rule_set *end, char *to,
                       size_t size)
 {
-    size_t n = strlen(to);
-
     if (w->set != end)
         put_cycle(w->outer, end, to, size);
-    n = strlen(to);
+    size_t n = strlen(to);
     (void)snprintf(to + n, size - n, "%s@%s", n ? " uses " : "",
                    rule_piece(str_of(w->set->name)).s);
 }

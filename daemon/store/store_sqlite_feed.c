@@ -217,7 +217,7 @@ static int settle_row(struct store_sqlite *s, const char *name, const char *url,
     int64_t id;
 
     int r = find(s, ST_FEED_BY_NAME, name, &f);
-    if (r > 0 && strcmp(f.url, url) == 0) {
+    if (r > 0 && f.url && strcmp(f.url, url) == 0) {
         *out = f;
         return 1;
     }

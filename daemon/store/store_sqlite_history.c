@@ -136,7 +136,7 @@ static int drop_history_row(struct store_sqlite *s, int64_t id)
 /* Rows that are too old, or the oldest while there are too many bytes. */
 static int drop_history(struct store_sqlite *s, int64_t before_ms, int64_t most)
 {
-    struct store_history_size size;
+    struct store_history_size size = { 0 };
     int64_t row[3] = { 0 };
     bool found = true;
     int r = 0, dropped = 0;
@@ -165,7 +165,7 @@ static int drop_history(struct store_sqlite *s, int64_t before_ms, int64_t most)
 static int shrink(struct store_sqlite *s)
 {
     int64_t row[3] = { 0 };
-    bool found;
+    bool found = false;
 
     int r = read_row(s, ST_FREE_PAGES, row, &found);
     if (r < 0 || !found || row[0] <= FREE_PAGES_KEPT || row[0] < row[1] / 4)

@@ -17,6 +17,7 @@ static int64_t holder(const char *line, const struct stat *st)
     unsigned major, minor;
     unsigned long inode;
 
+    /* NOLINTNEXTLINE(cert-err34-c) ; the kernel writes it */
     if (sscanf(line, "%*d: FLOCK ADVISORY WRITE %lld %x:%x:%lu", &pid, &major, &minor,
                &inode) != 4)
         return 0;
