@@ -165,14 +165,13 @@ int bubble_write(struct bubble *b, const struct pile *p, bool markup)
     else if (p->n)
         write_list(b, p, markup);
     if (p->missed)
-        buf_printf(
-            &b->body,
-            "\n%zu earlier alerts are only in the alert log: no notifications could "
-            "be shown",
-            p->missed);
+        buf_printf(&b->body,
+                   "\n%zu earlier alert%s only in the alert log: no notifications could "
+                   "be shown",
+                   p->missed, p->missed == 1 ? " is" : "s are");
     if (p->muted)
-        buf_printf(&b->body, "\n%zu alerts of muted watches are only in the alert log",
-                   p->muted);
+        buf_printf(&b->body, "\n%zu alert%s only in the alert log: muted", p->muted,
+                   p->muted == 1 ? " is" : "s are");
     return b->summary.error ? b->summary.error : b->body.error;
 }
 

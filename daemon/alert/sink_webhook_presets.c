@@ -84,7 +84,8 @@ static void ntfy_body(struct buf *out, const struct parcel *p, const char *room,
     text_subject(&text, p, 200);
     put_text(out, "title", &text);
     buf_clear(&text);
-    text_body(&text, p, 900); /* 4 KiB are allowed, in bytes */
+    text_body(&text, p, 900);
+    text.n = utf8_cut(text.s ? text.s : "", text.n, 4000); /* 4096 bytes are allowed */
     put_text(out, "message", &text);
     (void)json_member_int(out, "priority", priorities[text_priority(p)]);
     (void)json_put_key(out, "tags");
@@ -214,32 +215,48 @@ static void put_all(struct buf *out, const struct parcel *p, enum markup m)
 
 /* ---- Slack: a plain header and a section, within 150 and 3000 characters */
 
+/* A list with long links has room for the titles alone, and as plain text: nothing in it
+ * is a link or names somebody. */
+static void slack_section(struct buf *out, const struct parcel *p)
+{
+    struct buf text;
+
+    buf_init(&text, PART_BYTES);
+    put_all(&text, p, MARKUP_SLACK);
+    bool fits = text.n <= 2900;
+    if (!fits) {
+        buf_clear(&text);
+        text_body(&text, p, 600);
+        text.n = utf8_cut(text.s ? text.s : "", text.n, 2900);
+    }
+    (void)buf_puts(out, "{\"type\":\"section\",\"text\":{\"type\":");
+    (void)buf_puts(out, fits ? "\"mrkdwn\",\"verbatim\":true"
+                             : "\"plain_text\",\"emoji\":false");
+    put_text(out, "text", &text);
+    (void)buf_puts(out, "}}");
+    buf_free(&text);
+}
+
 static void slack_body(struct buf *out, const struct parcel *p, const char *room,
                        const char *id)
 {
-    struct buf text;
+    struct buf text, plain;
 
     (void)room;
     (void)id;
     buf_init(&text, PART_BYTES);
-    text_subject(&text, p, 140);
-    (void)buf_puts(out, "{\"text\":");
-    struct buf plain;
     buf_init(&plain, PART_BYTES);
+    text_subject(&text, p, 140);
     text_put(&plain, buf_str(&text), 200, MARKUP_SLACK);
+    (void)buf_puts(out, "{\"text\":");
     (void)json_put_str(out, buf_str(&plain));
-    buf_free(&plain);
     (void)buf_puts(out, ",\"unfurl_links\":false,\"unfurl_media\":false,\"blocks\":["
                         "{\"type\":\"header\",\"text\":{\"type\":\"plain_text\"");
     put_text(out, "text", &text);
-    (void)buf_puts(out, ",\"emoji\":false}},{\"type\":\"section\",\"text\":"
-                        "{\"type\":\"mrkdwn\",\"verbatim\":true");
-    buf_clear(&text);
-    put_all(&text, p, MARKUP_SLACK);
-    if (text.n > 2900) /* of a list with long links: the titles alone */
-        buf_clear(&text), text_body(&text, p, 600);
-    put_text(out, "text", &text);
-    (void)buf_puts(out, "}}]}");
+    (void)buf_puts(out, ",\"emoji\":false}},");
+    slack_section(out, p);
+    (void)buf_puts(out, "]}");
+    buf_free(&plain);
     buf_free(&text);
 }
 
@@ -288,27 +305,28 @@ static void put_percent(struct buf *out, const char *s)
 
 /* ---- Discord: an embed each, 6000 characters in all; nobody is pinged */
 
-static void discord_embed(struct buf *out, const struct alert *a, size_t chars)
+/* `many`: ten of them have to fit, with a backslash before each character. */
+static void discord_embed(struct buf *out, const struct alert *a, bool many)
 {
     static const int colours[] = { 0x95a5a6, 0x3498db, 0xe74c3c };
     struct buf text;
 
     buf_init(&text, PART_BYTES);
     (void)buf_puts(out, "{\"title\":");
-    text_put(&text, title_of(a), 120, MARKUP_MARKDOWN);
+    text_put(&text, title_of(a), many ? 90 : 120, MARKUP_MARKDOWN);
     (void)json_put_str(out, buf_str(&text));
     if (url_is_web(a->link) && a->link.n <= 2000)
         (void)json_member_str(out, "url", a->link);
     if (a->snippet.n) {
         buf_clear(&text);
-        text_bold(&text, a, true, chars, MARKUP_MARKDOWN);
+        text_bold(&text, a, true, many ? 110 : 1000, MARKUP_MARKDOWN);
         put_text(out, "description", &text);
     }
     (void)json_member_int(out, "color", colours[a->priority]);
     put_time(out, "timestamp", a->time_ms);
     buf_clear(&text);
     put_origin(&text, a, MARKUP_NONE);
-    text.n = utf8_cut(text.s, text.n, 2000); /* 2048 are allowed */
+    text.n = utf8_cut(text.s ? text.s : "", text.n, many ? 150 : 2000); /* of 2048 */
     (void)buf_puts(out, ",\"footer\":{\"text\":");
     (void)json_put_str(out, buf_str(&text));
     (void)buf_puts(out, "}}");
@@ -335,7 +353,7 @@ static void discord_body(struct buf *out, const struct parcel *p, const char *ro
     (void)buf_puts(out, ",\"embeds\":[");
     for (size_t i = 0; i < p->n; i++) {
         (void)buf_puts(out, i ? "," : "");
-        discord_embed(out, p->alerts[i], p->n == 1 ? 1000 : 150);
+        discord_embed(out, p->alerts[i], p->n > 1);
     }
     (void)buf_puts(out, "]}");
 }
@@ -411,6 +429,8 @@ static void matrix_url(struct buf *out, const char *url, const char *room,
     put_percent(out, room);
     (void)buf_printf(out, "/send/m.room.message/feedwatch-%s%s", text_id(p),
                      p->digest ? "-digest" : "");
+    if (!p->digest && p->n > 1) /* tried again, a message may hold more: it is another */
+        (void)buf_printf(out, "-%s", p->alerts[p->n - 1]->id);
     if (id) /* each change is a transaction of its own */
         (void)buf_printf(out, "-%zu", text_sources(p->alerts[0]));
 }

@@ -54,6 +54,7 @@ struct worker {
     /* only the thread's */
     int64_t tokens_ms, filled_ms;
     int64_t refused_seq; /* alert or, below 0, digest; 0: none */
+    int64_t alone_until; /* alerts up to here were in a parcel that was refused */
     unsigned refusals;
 };
 
@@ -128,11 +129,14 @@ static bool wait_for_work(struct worker *w)
     return false;
 }
 
-/* Take one parcel's jobs off the queue: a digest or an amendment, or several alerts. */
+/* Take one parcel's jobs off the queue: a digest or an amendment, or several alerts.
+ * Those of a parcel that was refused go one by one: one may be at fault for all. */
 static size_t take_jobs(struct worker *w, struct job *jobs[BATCH_MAX])
 {
     size_t n = 0, most = w->work.batch < BATCH_MAX ? w->work.batch : BATCH_MAX;
 
+    if (!w->first->digest && w->first->alert->seq <= w->alone_until)
+        most = 1;
     do {
         jobs[n++] = w->first;
         w->first = w->first->next;
@@ -176,13 +180,16 @@ static bool skip_refused(struct worker *w, const struct job *j)
 }
 
 /* Account for a parcel that was not sent.  How many of its jobs are done with. */
-static size_t not_sent(struct worker *w, struct job *const *jobs, const struct sent *sent)
+static size_t not_sent(struct worker *w, struct job *const *jobs, size_t n,
+                       const struct sent *sent)
 {
     const struct job *j = jobs[0];
     const char *why = sent->why.s ? sent->why.s : "out of memory";
 
     if (j->amend)
         return 1; /* best effort */
+    if (sent->refused && n > 1)
+        w->alone_until = jobs[n - 1]->alert->seq;
     if (sent->refused && skip_refused(w, j)) {
         snprintf(w->trouble, sizeof w->trouble, "%s %lld skipped: %.200s",
                  j->digest ? "digest" : "alert",
@@ -227,7 +234,7 @@ static void work_once(struct worker *w)
     pthread_mutex_lock(&w->lock);
     if (r > 0)
         w->trouble[0] = '\0';
-    done = r > 0 ? (size_t)r : not_sent(w, jobs, &sent);
+    done = r > 0 ? (size_t)r : not_sent(w, jobs, n, &sent);
     if (done > n)
         done = n;
     for (size_t i = 0; i < done; i++)

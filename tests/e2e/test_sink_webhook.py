@@ -412,6 +412,21 @@ class Webhook(bench.Test):
         self.assertEqual(got[0][1], got[1][1], "the same transaction")
         self.d.stop()
 
+    def test_matrix_tries_again_with_more_as_another_transaction(self):
+        """Else the server, which had taken the first, would drop what the second has more."""
+        self.server.answers = [(502, {"Retry-After": "1"}, b"taken, though")]
+        self.with_sink(f"preset = matrix\nurl = {self.server.url}\nroom = !a:b\n"
+                       f"token = file:{self.secret('t')}")
+        self.feed.publish(Item("Putin and Xi 1"))
+        self.posted(1)
+        self.feed.publish(Item("Putin and Xi 2"), Item("Putin and Xi 3"))
+        wait(lambda: "Putin and Xi 3" in str([g[3] for g in self.server.got]), 15, "all of them")
+        paths = [g[1] for g in self.server.got]
+        bodies = [g[3] for g in self.server.got]
+        for path in set(paths):
+            self.assertEqual(len({b for p, b in zip(paths, bodies) if p == path}), 1)
+        self.d.stop()
+
     def test_a_bad_request_is_skipped_after_three_tries(self):
         self.server.answers = [(400, {}, b"no")] * 3
         self.with_sink(f"url = {self.server.url}/")
@@ -462,6 +477,22 @@ class Webhook(bench.Test):
             self.assertLessEqual(len(embeds), 10)
             self.assertLessEqual(sum(len(e["title"]) + len(e.get("description", ""))
                                      + len(e["footer"]["text"]) for e in embeds), 6000)
+        self.d.stop()
+
+    def test_what_does_not_fit_into_slack_as_links_names_nobody(self):
+        """A list with long links is plain text: what stands in <...> calls nobody."""
+        self.with_sink(f"preset = slack\nurl = {self.server.url}/services/T/B/X")
+        self.feed.publish(*[Item(f"<!channel> Putin Xi number{n * 7919}", guid=str(n),
+                                 link=f"http://127.0.0.1/{n}?{'x' * 900}") for n in range(10)])
+
+        def parts():
+            return [b["text"] for g in self.server.got for b in json.loads(g[3])["blocks"]]
+        wait(lambda: [p for p in parts() if p["type"] == "plain_text" and "?xxx" in p["text"]], 15,
+             "a list that is plain text")
+        for part in parts():
+            self.assertLessEqual(len(part["text"]), 3000)
+            if part["type"] == "mrkdwn":
+                self.assertNotIn("<!", part["text"])
         self.d.stop()
 
     def test_a_server_that_hangs_delays_nothing_else(self):

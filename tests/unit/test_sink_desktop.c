@@ -507,8 +507,7 @@ static void child_mutes_a_watch(void)
     a.seq = seq;
     give(&a);
     CHECK(shows(&s, shown) && comes_to(seq));
-    CHECK(
-        strstr(s.body[shown - 1], "1 alerts of muted watches are only in the alert log"));
+    CHECK(strstr(s.body[shown - 1], "1 alert is only in the alert log: muted"));
     close_sink(1000);
     stop_server(&s);
 }

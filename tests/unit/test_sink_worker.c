@@ -20,6 +20,7 @@ struct post {
     size_t n, calls;
     int fail;         /* sends to refuse with -EIO */
     bool refuse;      /* and for good */
+    int64_t bad_seq;  /* a parcel with this alert is refused for good */
     int64_t retry_ms; /* that it asks for */
     int hang_ms;
     atomic_bool interrupted, freed;
@@ -35,6 +36,8 @@ static int post_send(void *ctx, const struct parcel *p, struct sent *out)
     post->calls++;
     bool fail = post->fail > 0 || post->interrupted;
     post->fail -= post->fail > 0;
+    for (size_t i = 0; post->bad_seq && i < p->n; i++)
+        fail |= p->alerts[i]->seq == post->bad_seq;
     for (size_t i = 0; !fail && i < (p->digest ? 1 : p->n) && post->n < 400; i++)
         post->sent[post->n++] = p->digest  ? -p->digest->seq
                                 : p->amend ? -1000
@@ -42,7 +45,7 @@ static int post_send(void *ctx, const struct parcel *p, struct sent *out)
     pthread_mutex_unlock(&post->lock);
     if (!fail)
         return p->digest ? 1 : (int)p->n;
-    out->refused = post->refuse;
+    out->refused = post->refuse || post->bad_seq;
     out->retry_ms = post->retry_ms;
     buf_puts(&out->why, "as told");
     return -EIO;
@@ -174,6 +177,28 @@ static void takes_nothing_before_its_failure_is_heard(void **state)
     assert_true(wait_failed(s, &retry_ms));
     assert_int_equal(hand_over(s, 1, 2), 2);
     wait_delivered(s, 2);
+    s->ops->free(s, 1000);
+}
+
+/* One alert that no service takes costs only itself, not those that share its parcel. */
+static void a_bad_alert_takes_no_other_with_it(void **state)
+{
+    (void)state;
+    struct post post = { .bad_seq = 3 };
+    struct sink *s = start(&post, &work, at_will);
+    int64_t retry_ms, done;
+
+    for (int tries = 0; (done = s->ops->delivered(s)) < 8 && tries < 9; tries++) {
+        done = done < 0 ? 0 : done;
+        assert_int_equal(hand_over(s, done + 1, (size_t)(8 - done)), 8 - done);
+        if (tries < 3) /* the parcel of four, and the third alone: twice, then skipped */
+            assert_true(wait_failed(s, &retry_ms));
+        else
+            wait_delivered(s, 8);
+    }
+    static const int64_t want[] = { 1, 2, 4, 5, 6, 7, 8 };
+    assert_int_equal(post.n, sizeof want / sizeof want[0]);
+    assert_memory_equal(post.sent, want, sizeof want);
     s->ops->free(s, 1000);
 }
 
@@ -343,6 +368,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(reports_a_failure_once_and_takes_it_again),
     cmocka_unit_test(takes_nothing_before_its_failure_is_heard),
     cmocka_unit_test(skips_what_is_refused_three_times),
+    cmocka_unit_test(a_bad_alert_takes_no_other_with_it),
     cmocka_unit_test(is_bounded_and_says_when_there_is_room),
     cmocka_unit_test(sends_digests_and_amendments),
     cmocka_unit_test(an_amendment_that_fails_is_forgotten),
