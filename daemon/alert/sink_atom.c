@@ -312,10 +312,6 @@ static int write_file(const struct atom *x, int64_t updated_ms)
     return r;
 }
 
-#if defined __GNUC__ && !defined __clang__
-#pragma GCC diagnostic push /* gcc 12 loses sight of what x->entry[] holds */
-#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
-#endif
 /* Take over the entries of the file as it is.  0, or -errno: -EEXIST: not ours. */
 static int read_file(struct atom *x)
 {
@@ -343,9 +339,6 @@ static int read_file(struct atom *x)
     x->read = r == 0 || r == -ENOENT;
     return r == -ENOENT ? 0 : r;
 }
-#if defined __GNUC__ && !defined __clang__
-#pragma GCC diagnostic pop
-#endif
 
 static int fail(const struct atom *x, struct buf *why, int r)
 {

@@ -234,6 +234,7 @@ static bool read_head(const unsigned char *p, size_t n, struct head *h)
 
     if (n < 44 || memcmp(p, "TZif", 4) != 0)
         return false;
+    *h = (struct head){ 0 };
     for (int i = 0; i < 6; i++) {
         int64_t v = be(p + 20 + 4 * i, 4);
 

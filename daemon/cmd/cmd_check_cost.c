@@ -116,7 +116,8 @@ int64_t check_cost(const struct rule *r)
     put_words(&words, r->root);
     if (words.error == -ENOMEM)
         return -ENOMEM;
-    in.title = in.summary = buf_str(&words);
+    in.title = buf_str(&words);
+    in.summary = in.title;
 
     int64_t base = measure_root(&idle, &in);
     int64_t full = base < 0 ? base : measure_root(r->root, &in);

@@ -54,9 +54,9 @@ int status_held_read(struct status *s, struct store *store, int64_t now_ms)
     int r = store_alerts_open(store, c.since_ms, on_alert, &c);
     if (r == 0 && c.watches.n && !(s->held = calloc(c.watches.n, sizeof *s->held)))
         r = -ENOMEM;
-    for (size_t i = 0; r == 0 && (h = name_table_next(&c.watches, &i));)
+    for (size_t i = 0; r == 0 && s->held && (h = name_table_next(&c.watches, &i));)
         s->held[s->n_held++] = h;
-    if (s->n_held)
+    if (s->held)
         qsort(s->held, s->n_held, sizeof *s->held, by_name);
     s->held_table = c.watches;
     return r;

@@ -207,12 +207,13 @@ static struct thing *sorted(const void *array, size_t n, size_t size)
 {
     struct thing *t = calloc(n + 1, sizeof *t);
 
-    for (size_t i = 0; t && i < n; i++) {
+    if (!t)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
         t[i].at = (const char *)array + i * size;
         memcpy(&t[i].name, t[i].at, sizeof t[i].name);
     }
-    if (t)
-        qsort(t, n, sizeof *t, by_name);
+    qsort(t, n, sizeof *t, by_name);
     return t;
 }
 

@@ -21,7 +21,7 @@
 /* Is `word` among the '\n'-ended words in `list` already? */
 static bool has_word(struct str list, struct str word)
 {
-    for (size_t i = 0; i < list.n;) {
+    for (size_t i = 0; list.s && i < list.n;) {
         const char *end = memchr(list.s + i, '\n', list.n - i);
         struct str have = { list.s + i, (size_t)(end - (list.s + i)) };
 

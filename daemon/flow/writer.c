@@ -520,7 +520,7 @@ static int recall_some(struct writer *w, struct writer_recall *list, size_t n,
     struct gate_input in[BATCH_MAX];
     size_t n_changes = n;
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; list && i < n; i++) {
         change[i] = &list[i].change;
         in[i] =
             (struct gate_input){ &list[i].change, list[i].keys, list[i].prints, true };

@@ -148,6 +148,8 @@ static void wake(struct fetch_pool *p, struct host *h)
             return;
         }
         struct transfer *t = take_first(&h->wait, &h->wait_end);
+        if (!t)
+            return;
         t->admitted = true;
         h->active++;
         if (t->hops)
