@@ -39,6 +39,13 @@ struct alert {           /* strings are borrowed or owned as the holder says */
 /* The strings of a record one by one, for holders that copy it; NULL behind the last. */
 struct str *alert_text(struct alert *a, unsigned i);
 
+/* Copy the strings of `a`, each with a NUL behind it, into the block behind `head` bytes,
+ * and let `a` point to them.  The block; NULL: out of memory, then nothing changed. */
+void *alert_own_texts(struct alert *a, size_t head);
+
+/* A copy in one piece: free().  NULL: out of memory. */
+struct alert *alert_copy(const struct alert *a);
+
 /* Is `name` in a list such as `sinks`?  Everything is in an empty one. */
 bool alert_lists(struct str names, const char *name);
 

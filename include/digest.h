@@ -39,4 +39,8 @@ int digest_lines(struct buf *out, const struct digest *d, size_t max);
 /* Append the whole as one line of JSON with its newline: digest, id, time, watch, reason,
  * late, count, alerts (each as a line of the log has it). */
 int digest_json(struct buf *out, const struct digest *d);
+
+/* A copy with copies of the alerts it lists.  NULL: out of memory. */
+struct digest *digest_copy(const struct digest *d);
+void digest_copy_free(struct digest *d); /* NULL is fine */
 #endif

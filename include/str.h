@@ -30,6 +30,9 @@ static inline bool str_eq(struct str a, struct str b)
 /* ASCII case-insensitive equality. */
 bool str_eq_nocase(struct str a, struct str b);
 
+/* Copy `s` and a NUL to *at and move *at behind them; the copy. */
+struct str str_lay(char **at, struct str s);
+
 /* `a` without leading and trailing ASCII white space. */
 struct str str_trim(struct str a);
 #endif

@@ -1,7 +1,9 @@
-/* The parts of an alert record that are kept packed in one string: spans and sources. */
+/* An alert record: its strings, copies of it, and the parts that are kept packed in one
+ * string: spans and sources. */
 #include "alert.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct str *alert_text(struct alert *a, unsigned i)
@@ -10,6 +12,28 @@ struct str *alert_text(struct alert *a, unsigned i)
                             &a->item_id, &a->author, &a->snippet, &a->matched, &a->spans,
                             &a->sinks,   &a->held,   &a->sources };
     return i < sizeof field / sizeof field[0] ? field[i] : NULL;
+}
+
+void *alert_own_texts(struct alert *a, size_t head)
+{
+    size_t bytes = head;
+    struct str *s;
+
+    for (unsigned i = 0; (s = alert_text(a, i)); i++)
+        bytes += s->n + 1;
+    char *block = malloc(bytes), *at = block + head;
+    for (unsigned i = 0; block && (s = alert_text(a, i)); i++)
+        *s = str_lay(&at, *s);
+    return block;
+}
+
+struct alert *alert_copy(const struct alert *a)
+{
+    struct alert from = *a, *copy = alert_own_texts(&from, sizeof *copy);
+
+    if (copy)
+        *copy = from;
+    return copy;
 }
 
 bool alert_lists(struct str names, const char *name)

@@ -2,6 +2,7 @@
 #include "digest.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include "date.h"
 #include "json.h"
 
@@ -150,4 +151,41 @@ int digest_json(struct buf *out, const struct digest *d)
             out->s[--out->n] = '\0';
     }
     return buf_puts(out, "]}\n");
+}
+
+struct digest *digest_copy(const struct digest *d)
+{
+    struct digest *copy =
+        malloc(sizeof *copy + d->watch.n + d->reason.n + d->sinks.n + 3);
+    const struct alert **list = calloc(d->n + 1, sizeof *list);
+
+    if (!copy || !list) {
+        free(copy);
+        free(list);
+        return NULL;
+    }
+    char *at = (char *)(copy + 1);
+    *copy = *d;
+    copy->watch = str_lay(&at, d->watch);
+    copy->reason = str_lay(&at, d->reason);
+    copy->sinks = str_lay(&at, d->sinks);
+    copy->alerts = list;
+    for (copy->n = 0; copy->n < d->n; copy->n++) {
+        list[copy->n] = alert_copy(d->alerts[copy->n]);
+        if (!list[copy->n]) {
+            digest_copy_free(copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
+void digest_copy_free(struct digest *d)
+{
+    if (!d)
+        return;
+    for (size_t i = 0; i < d->n; i++)
+        free((void *)(uintptr_t)d->alerts[i]);
+    free((void *)(uintptr_t)d->alerts);
+    free(d);
 }

@@ -47,9 +47,4 @@ struct sink_pace { /* a token bucket; burst 0: as fast as it goes */
 int sink_worker_new(struct sink **out, const char *name, const struct sink_work *work,
                     void *ctx, struct sink_pace pace, struct buf *why);
 
-/* What a sink holds on to: copies in one piece each. */
-struct alert *alert_copy(const struct alert *a); /* free(); NULL: out of memory */
-struct digest *digest_copy(const struct digest *d);
-void digest_copy_free(struct digest *d); /* NULL is fine */
-
 #endif

@@ -8,6 +8,17 @@ bool str_eq_nocase(struct str a, struct str b)
     return a.n == b.n && (a.n == 0 || strncasecmp(a.s, b.s, a.n) == 0);
 }
 
+struct str str_lay(char **at, struct str s)
+{
+    struct str copy = { *at, s.n };
+
+    if (s.n)
+        memcpy(*at, s.s, s.n);
+    (*at)[s.n] = '\0';
+    *at += s.n + 1;
+    return copy;
+}
+
 static bool is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');

@@ -16,6 +16,7 @@
 #include "sink.h"
 
 #define BATCH_MAX 256
+#define BATCH_BYTES (4 << 20)
 #define TURN_MS 200 /* of a long backlog, so that signals and the watchdog get theirs */
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 300000
@@ -143,16 +144,20 @@ static bool see_progress(struct outlet *o)
 
 struct batch {
     struct outlet *outlet;
-    struct alert alert[BATCH_MAX];
-    const struct alert *list[BATCH_MAX];
-    size_t n;         /* for this sink */
-    size_t seen;      /* read */
-    int64_t last_seq; /* read */
-    size_t expired;   /* of those, at the front: the sink gave up on them */
+    const struct alert *list[BATCH_MAX]; /* copies */
+    size_t n, bytes;                     /* for this sink */
+    size_t seen;                         /* read */
+    int64_t last_seq;                    /* read */
+    size_t expired; /* of those, at the front: the sink gave up on them */
     int64_t too_old_ms;
-    struct buf text; /* their strings, copied */
-    size_t at[BATCH_MAX];
 };
+
+static void drop_batch(struct batch *b)
+{
+    while (b->n)
+        free((void *)(uintptr_t)b->list[--b->n]);
+    b->bytes = 0;
+}
 
 /* One that is held back stands in logs only; the others get a digest. */
 static bool is_for(const struct alert *a, const struct outlet *o)
@@ -171,38 +176,18 @@ static int take(void *ctx, const struct alert *a)
     } else if (b->n == 0 && b->expired) {
         return 1; /* first be done with those */
     } else if (wanted) {
-        struct alert *copy = &b->alert[b->n];
-
-        *copy = *a;
-        b->at[b->n] = b->text.n;
-        for (unsigned i = 0; (s = alert_text(copy, i)); i++) {
-            (void)buf_put_str(&b->text, *s);
-            (void)buf_putc(&b->text, '\0');
-        }
-        if (b->text.error == -E2BIG && b->n > 0)
+        if (b->bytes >= BATCH_BYTES)
             return 1; /* enough for one batch */
-        if (b->text.error)
-            return b->text.error;
-        b->n++;
+        struct alert *copy = alert_copy(a);
+        if (!copy)
+            return -ENOMEM;
+        for (unsigned i = 0; (s = alert_text(copy, i)); i++)
+            b->bytes += s->n;
+        b->list[b->n++] = copy;
     }
     b->seen++;
     b->last_seq = a->seq;
     return 0;
-}
-
-/* The strings have their final place: point to them. */
-static void settle(struct batch *b)
-{
-    for (size_t k = 0; k < b->n; k++) {
-        const char *at = b->text.s + b->at[k];
-        struct str *s;
-
-        for (unsigned i = 0; (s = alert_text(&b->alert[k], i)); i++) {
-            s->s = at;
-            at += s->n + 1;
-        }
-        b->list[k] = &b->alert[k];
-    }
 }
 
 /* --- delivering --- */
@@ -316,12 +301,12 @@ static bool step(struct outlet *o, struct batch *b)
     int r;
 
     b->outlet = o;
-    b->n = b->seen = b->expired = 0;
+    b->seen = b->expired = 0;
     b->last_seq = o->handed;
     b->too_old_ms = INT64_MIN;
     if (o->failures && !o->never_gives_up && o->handed == o->cursor)
         b->too_old_ms = clock_utc_ms() - o->dispatch->give_up_ms;
-    buf_clear(&b->text);
+    drop_batch(b);
     r = store_alerts_after(o->dispatch->store, o->handed, BATCH_MAX, take, b);
     if (r < 0) {
         retry_later(o, store_why(o->dispatch->store), 0);
@@ -335,7 +320,6 @@ static bool step(struct outlet *o, struct batch *b)
     o->unread = false;
     if (!b->seen)
         return false;
-    settle(b);
     if (b->expired) {
         give_up(o, b);
         return true;
@@ -351,9 +335,9 @@ static bool step(struct outlet *o, struct batch *b)
             recovered(o);
         o->n_given += r;
         for (int i = 0; i < r; i++)
-            latency_given(&o->waiting, b->alert[i].seq, b->alert[i].time_ms);
-        o->given = b->alert[r - 1].seq;
-        o->handed = (size_t)r == b->n ? b->last_seq : b->alert[r - 1].seq;
+            latency_given(&o->waiting, b->list[i]->seq, b->list[i]->time_ms);
+        o->given = b->list[r - 1]->seq;
+        o->handed = (size_t)r == b->n ? b->last_seq : b->list[r - 1]->seq;
     } else if (r < 0) {
         retry_later(o, why.s && *why.s ? why.s : strerror(-r), 0);
     }
@@ -392,7 +376,6 @@ static void pump(struct outlet *o)
         retry_later(o, "out of memory", 0);
         return;
     }
-    buf_init(&b->text, 4 << 20);
     bool more;
     do {
         take_progress(o); /* not behind the last step: it would miss that there is room */
@@ -402,7 +385,7 @@ static void pump(struct outlet *o)
         o->retry_ms = end;
         set_timer(o);
     }
-    buf_free(&b->text);
+    drop_batch(b);
     free(b);
     pump_digests(o);
 }

@@ -183,18 +183,6 @@ static int reserve(struct alerts *to)
     return 0;
 }
 
-/* Copy `s` to *at and move *at behind it. */
-static struct str lay(char **at, struct str s)
-{
-    struct str copy = { *at, s.n };
-
-    if (s.n)
-        memcpy(*at, s.s, s.n);
-    (*at)[s.n] = '\0';
-    *at += s.n + 1;
-    return copy;
-}
-
 /* What is put together in one scratch: behind each other, in the order of PARTS. */
 enum part { PART_WORDS, PART_SINKS, PART_SPANS, PART_AUTHOR, PART_RULE, PARTS };
 
@@ -232,20 +220,6 @@ static struct str part(const struct buf *b, const struct parts *p, enum part whi
     return (struct str){ b->s + from, p->end[which] - from };
 }
 
-/* Copy the strings of `a` into one block.  NULL: out of memory. */
-static char *own_texts(struct alert *a)
-{
-    size_t bytes = 0;
-    struct str *s;
-
-    for (unsigned i = 0; (s = alert_text(a, i)); i++)
-        bytes += s->n + 1;
-    char *block = malloc(bytes), *at = block;
-    for (unsigned i = 0; block && (s = alert_text(a, i)); i++)
-        *s = lay(&at, *s);
-    return block;
-}
-
 int poller_alert_add(struct alerts *to, const struct alert_cause *c, struct buf *work)
 {
     const struct item *item = c->item;
@@ -276,7 +250,7 @@ int poller_alert_add(struct alerts *to, const struct alert_cause *c, struct buf 
     a.spans = part(work, &parts, PART_SPANS);
     a.author = part(work, &parts, PART_AUTHOR);
     a.rule = part(work, &parts, PART_RULE);
-    to->text[to->n] = own_texts(&a);
+    to->text[to->n] = alert_own_texts(&a, 0);
     if (!to->text[to->n])
         return -ENOMEM;
     to->alert[to->n] = a;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "first_schema.h"
 #include "store.h"
 
 #define HOUR_MS ((int64_t)3600 * 1000)
@@ -244,40 +245,12 @@ static void binds_many_at_once(void **state)
     store_close(s);
 }
 
-/* As the first release made it. */
-static const char first_schema[] =
-    "PRAGMA journal_mode = WAL;"
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
-    "CREATE TABLE feed ("
-    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " name TEXT NOT NULL UNIQUE, url TEXT NOT NULL,"
-    " effective_url TEXT, etag TEXT, last_modified TEXT, error TEXT, title TEXT,"
-    " due_ms INTEGER NOT NULL DEFAULT 0, last_poll_ms INTEGER NOT NULL DEFAULT 0,"
-    " last_success_ms INTEGER NOT NULL DEFAULT 0,"
-    " last_change_ms INTEGER NOT NULL DEFAULT 0,"
-    " polls INTEGER NOT NULL DEFAULT 0, not_modified INTEGER NOT NULL DEFAULT 0,"
-    " items INTEGER NOT NULL DEFAULT 0, alerts INTEGER NOT NULL DEFAULT 0,"
-    " bytes INTEGER NOT NULL DEFAULT 0, http_status INTEGER NOT NULL DEFAULT 0,"
-    " failures INTEGER NOT NULL DEFAULT 0, learned INTEGER NOT NULL DEFAULT 0,"
-    " gone INTEGER NOT NULL DEFAULT 0);"
-    "CREATE INDEX feed_url ON feed (url);"
-    "CREATE TABLE window (feed_id INTEGER PRIMARY KEY, packed BLOB NOT NULL);"
-    "CREATE TABLE alert ("
-    " seq INTEGER PRIMARY KEY,"
-    " feed_id INTEGER NOT NULL, item_key BLOB NOT NULL, watch TEXT NOT NULL,"
-    " id TEXT NOT NULL, time_ms INTEGER NOT NULL, published_s INTEGER,"
-    " priority INTEGER NOT NULL, feed TEXT NOT NULL, title TEXT NOT NULL,"
-    " link TEXT NOT NULL, item_id TEXT NOT NULL, snippet TEXT NOT NULL,"
-    " matched TEXT NOT NULL, sinks TEXT NOT NULL);"
-    "CREATE UNIQUE INDEX alert_once ON alert (feed_id, item_key, watch);"
-    "CREATE TABLE cursor (sink TEXT PRIMARY KEY, seq INTEGER NOT NULL,"
-    " failures INTEGER NOT NULL, retry_ms INTEGER NOT NULL) WITHOUT ROWID;"
+static const char first_rows[] =
     "INSERT INTO feed (name, url, etag, due_ms, polls, learned)"
     " VALUES ('f', 'https://example.org/feed', 'W/\"x\"', 77, 5, 1);"
     "INSERT INTO window VALUES (1, 'window');"
     "INSERT INTO alert VALUES (7, 1, x'00', 'w', 'id', 1, NULL, 1, 'f', 't', 'l', 'i',"
-    " 's', 'm', '');"
-    "PRAGMA application_id = 0x46774474; PRAGMA user_version = 1;";
+    " 's', 'm', '');";
 
 static void takes_the_first_schema_along(void **state)
 {
@@ -289,6 +262,7 @@ static void takes_the_first_schema_along(void **state)
     snprintf(path, sizeof path, "%s/feedwatch.db", dir);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, first_schema, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, first_rows, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
 
     struct store *s = open_store();
