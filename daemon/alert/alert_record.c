@@ -21,7 +21,7 @@ void *alert_own_texts(struct alert *a, size_t head)
 
     for (unsigned i = 0; (s = alert_text(a, i)); i++)
         bytes += s->n + 1;
-    char *block = malloc(bytes), *at = block + head;
+    char *block = malloc(bytes), *at = block ? block + head : NULL;
     for (unsigned i = 0; block && (s = alert_text(a, i)); i++)
         *s = str_lay(&at, *s);
     return block;
