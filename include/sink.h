@@ -91,6 +91,13 @@ struct sink_ops {
      * the other side asked to be left alone, 0: it did not.  All past delivered() and
      * digested() is to be handed over again then. */
     bool (*failed)(struct sink *s, int64_t *retry_ms, struct buf *why);
+    /* Optional, both or none.  Watches that the user has muted at this sink have changed:
+     * true, once, with a line "+UNTIL HELD WATCH" for each, which ends with '\n': UTC ms,
+     * how many alerts that was so far; '-' instead of '+': it is over, '=': it was told
+     * before.  And take back the lines of '+' and '=' that were told by an earlier
+     * process, before anything is handed over. */
+    bool (*muted)(struct sink *s, struct buf *out);
+    void (*restore)(struct sink *s, const char *muted);
     /* The file may have been moved: open it again.  0 or -errno. */
     int (*reopen)(struct sink *s);
     /* Optional.  Deliver nothing more, but let what is on its way arrive, for at most

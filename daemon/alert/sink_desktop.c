@@ -27,6 +27,7 @@ struct desktop {
     struct desktop_limits limits;
     pthread_t thread;
     struct pulse *pulse;
+    struct mutes *mutes;
     int wake_fd;  /* for the thread: there is something to do */
     int event_fd; /* for the outside: see sink_ops.fd */
 
@@ -81,6 +82,7 @@ static void drop_ref(struct desktop *d)
         return;
     chain_free(d->first);
     pulse_free(d->pulse);
+    mutes_free(d->mutes);
     close(d->wake_fd);
     close(d->event_fd);
     pthread_cond_destroy(&d->end);
@@ -112,7 +114,7 @@ static void sort(struct worker *w, struct held *h)
             }
         notifier_amend(w->notifier, h);
         held_free(h);
-    } else if (notifier_muted(w->notifier, h->alert.watch)) {
+    } else if (mutes_hold(w->d->mutes, h->alert.watch, clock_utc_ms())) {
         w->pile.muted++;
         w->muted_seq = h->alert.seq;
         held_free(h);
@@ -293,12 +295,14 @@ static void run(struct desktop *d)
     struct worker w = { .d = d, .filled_ms = clock_mono_ms() };
 
     w.tokens_ms = (int64_t)d->limits.burst * d->limits.refill_ms;
-    if (notifier_new(&w.notifier, d->wake_fd, d->limits.ping_ms) < 0) {
+    if (notifier_new(&w.notifier, d->wake_fd, d->limits.ping_ms, d->mutes) < 0) {
         report(d, -1, "out of memory");
         return;
     }
     while (take_queue(&w)) {
-        int64_t wait = work(&w);
+        int64_t wait = work(&w), end = mutes_end(d->mutes, clock_utc_ms());
+        if (end >= 0 && (wait < 0 || end < wait))
+            wait = end + 1;
         if (wait && notifier_wait(w.notifier, wait)) {
             w.retry_at_ms = 0; /* a server has come: try at once */
             w.failures = 0;
@@ -430,6 +434,17 @@ static bool desktop_trouble(struct sink *sink, struct buf *why)
     return trouble;
 }
 
+static bool desktop_muted(struct sink *sink, struct buf *out)
+{
+    return mutes_take(self(sink)->mutes, out);
+}
+
+static void desktop_restore(struct sink *sink, const char *muted)
+{
+    mutes_restore(self(sink)->mutes, muted);
+    sink_poke(self(sink)->wake_fd);
+}
+
 static int desktop_reopen(struct sink *sink)
 {
     (void)sink;
@@ -467,6 +482,8 @@ static const struct sink_ops desktop_ops = {
     .amend = desktop_amend,
     .digest = desktop_digest,
     .digested = desktop_digested,
+    .muted = desktop_muted,
+    .restore = desktop_restore,
     .reopen = desktop_reopen,
     .free = desktop_free,
 };
@@ -480,11 +497,14 @@ static struct desktop *desktop_alloc(const char *name, const struct desktop_limi
     d->name = strdup(name);
     d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     d->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!d->name || d->wake_fd < 0 || d->event_fd < 0 || pulse_new(&d->pulse, name) < 0) {
+    d->mutes = mutes_new(l->mute_ms, d->wake_fd, d->event_fd);
+    if (!d->name || !d->mutes || d->wake_fd < 0 || d->event_fd < 0 ||
+        pulse_new(&d->pulse, name) < 0) {
         if (d->wake_fd >= 0)
             close(d->wake_fd);
         if (d->event_fd >= 0)
             close(d->event_fd);
+        mutes_free(d->mutes);
         free(d->name);
         free(d);
         return NULL;

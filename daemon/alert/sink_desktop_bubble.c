@@ -34,13 +34,13 @@ static gboolean on_wake(gint fd, GIOCondition condition, gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-int notifier_new(struct notifier **out, int wake_fd, int ping_ms)
+int notifier_new(struct notifier **out, int wake_fd, int ping_ms, struct mutes *mutes)
 {
     struct notifier *n = calloc(1, sizeof *n);
 
     if (!n)
         return -ENOMEM;
-    n->open = open_bubbles_new();
+    n->open = open_bubbles_new(mutes);
     if (!n->open) {
         free(n);
         return -ENOMEM;
@@ -261,11 +261,6 @@ void notifier_amend(struct notifier *n, const struct held *h)
                                "application-rss+xml");
     (void)show(n, g_object_ref(note), &why);
     buf_free(&why);
-}
-
-bool notifier_muted(struct notifier *n, struct str watch)
-{
-    return open_bubbles_muted(n->open, watch);
 }
 
 static gboolean on_time(gpointer data)

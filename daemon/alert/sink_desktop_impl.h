@@ -16,10 +16,11 @@ struct desktop_limits {   /* the tests make them short */
     int64_t retry_max_ms;
     int64_t give_up_ms; /* alerts that waited this long are only counted */
     int ping_ms;        /* a server that does not answer in this time hangs */
+    int64_t mute_ms;    /* for how long a watch is muted */
 };
 #define DESKTOP_LIMITS                                                                   \
     {                                                                                    \
-        5, 10000, 1000, 60000, 600000, 5000                                              \
+        5, 10000, 1000, 60000, 600000, 5000, 3600000                                     \
     }
 
 int sink_desktop_new_with(struct sink **out, const char *name,
@@ -59,11 +60,26 @@ struct bubble {
 int bubble_write(struct bubble *b, const struct pile *p, bool markup);
 int bubble_write_digest(struct bubble *b, const struct digest *d, bool markup);
 
+/* ---- muted watches; for any thread, all times are UTC */
+
+struct mutes;
+/* Pokes both when something has changed.  NULL: out of memory. */
+struct mutes *mutes_new(int64_t length_ms, int wake_fd, int event_fd);
+void mutes_free(struct mutes *m); /* NULL is fine */
+void mutes_add(struct mutes *m, struct str watch, int64_t now_ms);
+/* An alert of this watch is to be shown: is it muted?  Then it is counted. */
+bool mutes_hold(struct mutes *m, struct str watch, int64_t now_ms);
+/* End what is over.  How long until the next end, in ms; -1: none. */
+int64_t mutes_end(struct mutes *m, int64_t now_ms);
+/* As sink_ops.muted and .restore. */
+bool mutes_take(struct mutes *m, struct buf *out);
+void mutes_restore(struct mutes *m, const char *text);
+
 /* ---- bubbles that are on the screen, and their buttons; for the thread only */
 
 struct open_bubbles;
 typedef struct _NotifyNotification NotifyNotification;
-struct open_bubbles *open_bubbles_new(void); /* NULL: out of memory */
+struct open_bubbles *open_bubbles_new(struct mutes *mutes); /* NULL: out of memory */
 void open_bubbles_free(struct open_bubbles *o);
 void open_bubbles_drop(struct open_bubbles *o); /* all: the server has gone */
 
@@ -73,7 +89,6 @@ void open_bubbles_add(struct open_bubbles *o, NotifyNotification *note,
                       const struct alert *a, bool actions, void *bus);
 /* The one that shows the alert of this id, or NULL. */
 NotifyNotification *open_bubbles_find(struct open_bubbles *o, const char *id);
-bool open_bubbles_muted(struct open_bubbles *o, struct str watch);
 
 /* ---- the thread's side of libnotify; for that thread only */
 
@@ -83,7 +98,7 @@ int desktop_lib_load(struct buf *why);
 
 struct notifier;
 /* `wake_fd` ends notifier_wait() when it is readable. */
-int notifier_new(struct notifier **out, int wake_fd, int ping_ms);
+int notifier_new(struct notifier **out, int wake_fd, int ping_ms, struct mutes *mutes);
 void notifier_free(struct notifier *n);
 
 /* Show one bubble; waits for the server, which may take half a minute.  0, or -errno with
@@ -93,9 +108,6 @@ int notifier_show_digest(struct notifier *n, const struct digest *d, struct buf 
 
 /* Put the sources of an alert into its bubble, if that is still to be seen. */
 void notifier_amend(struct notifier *n, const struct held *h);
-
-/* Was this watch muted from a bubble? */
-bool notifier_muted(struct notifier *n, struct str watch);
 
 /* Wait for `ms` (below 0: for ever), wake_fd, or a server that appears.  True for the
  * last. */

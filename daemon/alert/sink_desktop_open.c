@@ -10,8 +10,6 @@
 #include "sink_desktop_lib.h"
 
 #define OPEN_MAX_BUBBLES 32 /* remembered; the oldest is then forgotten, not closed */
-#define MUTED_MAX 64
-#define MUTE_MS 3600000
 
 struct open_bubble {
     struct open_bubbles *all;
@@ -24,15 +22,16 @@ struct open_bubble {
 struct open_bubbles {
     struct open_bubble *bubble[OPEN_MAX_BUBBLES];
     size_t next; /* place for the next one */
-    struct {
-        char *watch;
-        int64_t until_ms;
-    } muted[MUTED_MAX];
+    struct mutes *mutes;
 };
 
-struct open_bubbles *open_bubbles_new(void)
+struct open_bubbles *open_bubbles_new(struct mutes *mutes)
 {
-    return calloc(1, sizeof(struct open_bubbles));
+    struct open_bubbles *o = calloc(1, sizeof *o);
+
+    if (o)
+        o->mutes = mutes;
+    return o;
 }
 
 static void forget(struct open_bubble *b)
@@ -59,11 +58,7 @@ void open_bubbles_drop(struct open_bubbles *o)
 
 void open_bubbles_free(struct open_bubbles *o)
 {
-    if (!o)
-        return;
     open_bubbles_drop(o);
-    for (size_t i = 0; i < MUTED_MAX; i++)
-        free(o->muted[i].watch);
     free(o);
 }
 
@@ -117,33 +112,6 @@ static void open_link(GDBusConnection *bus, const char *link)
                            G_DBUS_CALL_FLAGS_NONE, 5000, NULL, on_portal, copy);
 }
 
-/* ---- muting a watch */
-
-static void mute(struct open_bubbles *o, const char *watch)
-{
-    size_t place = 0;
-
-    for (size_t i = 0; i < MUTED_MAX; i++) {
-        if (o->muted[i].until_ms < o->muted[place].until_ms)
-            place = i;
-        if (o->muted[i].watch && strcmp(o->muted[i].watch, watch) == 0) {
-            place = i;
-            break;
-        }
-    }
-    free(o->muted[place].watch);
-    o->muted[place].watch = strdup(watch);
-    o->muted[place].until_ms = clock_mono_ms() + MUTE_MS;
-}
-
-bool open_bubbles_muted(struct open_bubbles *o, struct str watch)
-{
-    for (size_t i = 0; i < MUTED_MAX; i++)
-        if (o->muted[i].watch && str_eq(str_of(o->muted[i].watch), watch))
-            return o->muted[i].until_ms > clock_mono_ms();
-    return false;
-}
-
 /* ---- bubbles */
 
 static void on_action(NotifyNotification *note, char *action, gpointer data)
@@ -152,7 +120,7 @@ static void on_action(NotifyNotification *note, char *action, gpointer data)
 
     (void)note;
     if (strcmp(action, "mute") == 0)
-        mute(b->all, b->watch);
+        mutes_add(b->all->mutes, str_of(b->watch), clock_utc_ms());
     else
         open_link(b->bus, b->link);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "clock.h"
 #include "dispatch_digest.h"
+#include "dispatch_mute.h"
 #include "dispatch_plan.h"
 #include "log.h"
 #include "metrics.h"
@@ -281,6 +282,7 @@ static void take_progress(struct outlet *o)
     watch_trouble(o);
     watch_failure(o);
     save_cursor(o);
+    mutes_save(o->dispatch->writer, o->sink, o->name);
 }
 
 /* A sink that has failed for so long does not get what has become too old meanwhile. */
@@ -521,7 +523,8 @@ static int place_cursor(struct outlet *o, struct store *store)
     if (shown > c.seq)
         c = (struct store_cursor){ .sink = c.sink, .seq = shown };
     place_at(o, &c);
-    return digest_line_open(&o->digests, store, o->name);
+    r = mutes_open(store, o->sink, o->name);
+    return r < 0 ? r : digest_line_open(&o->digests, store, o->name);
 }
 
 /* Cursors of sinks that are no longer asked for are dropped: one that comes back begins

@@ -135,6 +135,35 @@ class Desktop(bench.Test):
         self.assertIsNone(self.dunst.poll())
         daemon.stop()
 
+    def test_a_mute_outlives_a_kill(self):
+        self.show()
+        calls = os.path.join(self.folder, "calls")
+        self.bus.record(calls)
+        daemon = self.on_bus("yes").start()
+        self.learnt(self.feed)
+        self.feed.publish(Item(HEADLINE, link="urn:x:1"))  # no "Open": the one button is "Mute"
+        self.expect_titles(daemon, [HEADLINE])
+        self.shown(daemon, 1)
+        self.bus.run("dunstctl", "action", "0").wait()
+        wait(lambda: 'muted watch="summit" sink="desktop"' in daemon.stderr(), 10, "the mute")
+
+        def kept():
+            store = sqlite3.connect(f"file:{daemon.state}/feedwatch.db?mode=ro", uri=True)
+            try:
+                row = store.execute("SELECT value FROM meta WHERE key = 'note:mutes:desktop'").fetchone()
+                return row and row[0].decode()
+            finally:
+                store.close()
+        self.assertRegex(wait(kept, 10, "the mute in the store"), r"^\+\d{13} 0 summit\n$")
+        daemon.kill()
+        daemon.start()
+        self.feed.publish(Item("Putin and Xi again"))
+        self.expect_titles(daemon, [HEADLINE, "Putin and Xi again"])
+        self.shown(daemon, 2)
+        self.assertEqual(len(notifications(calls)), 1)
+        wait(lambda: " 1 summit" in kept(), 10, "its count")
+        daemon.stop()
+
     def test_one_bubble_a_story(self):
         """Later sources change the bubble in its place; a critical one has its own colour."""
         others = [self.origin.feed("/" + n, title=n, items=[Item("old")]) for n in ("bbc", "dw")]

@@ -298,7 +298,7 @@ static bool shows(struct server *s, unsigned n)
 
 static const char *const plain_caps[] = { "body", NULL };
 static const char *const markup_caps[] = { "body", "body-markup", NULL };
-static const struct desktop_limits quick = { 5, 200, 20, 100, 60000, 300 };
+static const struct desktop_limits quick = { 5, 200, 20, 100, 60000, 300, 3600000 };
 static struct sink *sink;
 static struct buf why;
 
@@ -508,6 +508,65 @@ static void child_mutes_a_watch(void)
     give(&a);
     CHECK(shows(&s, shown) && comes_to(seq));
     CHECK(strstr(s.body[shown - 1], "1 alert is only in the alert log: muted"));
+    close_sink(1000);
+    stop_server(&s);
+}
+
+/* Wait until the sink says so of its muted watches. */
+static bool says_muted(const char *what)
+{
+    struct pollfd p = { .fd = sink->ops->fd(sink), .events = POLLIN };
+    int64_t until = clock_mono_ms() + 10000;
+    bool there = false;
+
+    while (!there && clock_mono_ms() < until) {
+        struct buf text;
+
+        buf_init(&text, 10000);
+        (void)sink->ops->delivered(sink); /* what comes later makes it readable again */
+        if (sink->ops->muted(sink, &text))
+            there = strncmp(text.s, what, 1) == 0 && strstr(text.s, what + 1);
+        buf_free(&text);
+        if (!there)
+            poll(&p, 1, 1000);
+    }
+    return there;
+}
+
+static void child_keeps_a_mute_over_a_restart(void)
+{
+    struct server s = { .caps = all_caps };
+    struct alert a = sample(1);
+    struct desktop_limits brief = quick;
+    char kept[100];
+
+    start_bus();
+    start_server(&s);
+    open_sink(&quick);
+    give(&a);
+    CHECK(shows(&s, 1) && comes_to(1));
+    press(&s, 1, "mute");
+    CHECK(says_muted("+ 0 summit\n"));
+    close_sink(1000);
+
+    open_sink(&quick);
+    snprintf(kept, sizeof kept, "+%lld 4 summit\n-1 2 gone\njunk\n=\n",
+             (long long)clock_utc_ms() + 1000000);
+    sink->ops->restore(sink, kept);
+    a.seq = 2;
+    give(&a);
+    CHECK(comes_to(2) && s.count == 1);
+    CHECK(says_muted("= 5 summit\n"));
+    close_sink(1000);
+
+    /* It ends, and is no longer than it was asked for, whatever the clock says. */
+    brief.mute_ms = 300;
+    open_sink(&brief);
+    sink->ops->restore(sink, kept);
+    CHECK(says_muted("- 4 summit\n"));
+    a.seq = 3;
+    give(&a);
+    CHECK(shows(&s, 2) && comes_to(3));
     close_sink(1000);
     stop_server(&s);
 }
@@ -741,6 +800,7 @@ TEST(shows_alerts)
 TEST(escapes_markup)
 TEST(has_buttons)
 TEST(mutes_a_watch)
+TEST(keeps_a_mute_over_a_restart)
 TEST(amends_a_bubble)
 TEST(marks_the_matched_places)
 TEST(shows_a_digest)
@@ -756,6 +816,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(escapes_markup),
     cmocka_unit_test(has_buttons),
     cmocka_unit_test(mutes_a_watch),
+    cmocka_unit_test(keeps_a_mute_over_a_restart),
     cmocka_unit_test(amends_a_bubble),
     cmocka_unit_test(marks_the_matched_places),
     cmocka_unit_test(shows_a_digest),
