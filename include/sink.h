@@ -121,6 +121,6 @@ int sink_log_new(struct sink **out, const char *name, const char *path,
  * the link, and keep a watch from this desktop for an hour. */
 int sink_desktop_open(struct sink **out, const struct sink_options *o, struct buf *why);
 
-/* Is there a session bus to talk to? */
+/* Is there a session bus to talk to, and libnotify to do it? */
 int sink_desktop_possible(void);
 #endif

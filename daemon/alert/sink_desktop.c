@@ -552,7 +552,7 @@ int sink_desktop_open(struct sink **out, const struct sink_options *o, struct bu
     return sink_desktop_new_with(out, o->name, &limits, why);
 }
 
-int sink_desktop_possible(void)
+static bool has_session_bus(void)
 {
     const char *address = getenv("DBUS_SESSION_BUS_ADDRESS");
     const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -562,8 +562,20 @@ int sink_desktop_possible(void)
     if (address && address[0])
         return strncmp(address, "autolaunch:", 11) != 0;
     if (!runtime || !runtime[0])
-        return 0;
+        return false;
     int n = snprintf(path, sizeof path, "%s/bus", runtime);
     return n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 &&
            S_ISSOCK(st.st_mode);
+}
+
+int sink_desktop_possible(void)
+{
+    struct buf why;
+
+    if (!has_session_bus())
+        return 0;
+    buf_init(&why, 1000);
+    int r = desktop_lib_load(&why);
+    buf_free(&why);
+    return r == 0;
 }

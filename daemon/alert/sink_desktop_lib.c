@@ -35,7 +35,7 @@ static int load(struct buf *why)
     if (all)
         return 0;
     const char *text = dlerror();
-    buf_puts(why, text ? text : LIBRARY " cannot be loaded");
+    buf_printf(why, "desktop notifications need libnotify: %s", text ? text : LIBRARY);
     if (library)
         (void)dlclose(library);
     return -ENOENT;
