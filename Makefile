@@ -29,8 +29,10 @@ endif
 endif
 OWN  := -std=c11 -D_GNU_SOURCE -Iinclude -I$(B)/gen $(WARN) $(HARD) -MMD -MP \
         -DFEEDWATCH_VERSION='"$(VERSION)"' -DFEEDWATCH_SYSCONFDIR='"$(SYSCONFDIR)"'
-# Where publishers read who polls them; in the User-Agent.
-HOMEPAGE ?= https://feedwatch.example/
+# A page about this installation or package, for publishers: feedwatch/VERSION (+HOMEPAGE)
+# is the User-Agent.  The key `contact` of the config names another one; with neither the
+# User-Agent has none.
+HOMEPAGE ?=
 OWN += -DFEEDWATCH_HOMEPAGE='"$(HOMEPAGE)"'
 OWNLD := -pie -Wl,-z,relro,-z,now
 
@@ -88,6 +90,7 @@ help:
 ## make unit       unit tests only; run one by build/tests/test_date [NAME]
 ## make format     lay the code out as .clang-format says
 ## make install    DESTDIR=, PREFIX=/usr/local, SYSCONFDIR=/etc; make uninstall takes it away
+## make HOMEPAGE=https://...   what the User-Agent names unless the config has `contact`
 
 # Keep the objects of tests; a rebuild of one test is then a link.
 .SECONDARY:

@@ -88,6 +88,14 @@ int fetch_start(struct fetch_pool *p, const struct fetch_request *req,
 /* From now on at most `n` at once (0: 64); those that wait for a name take no place. */
 void fetch_pool_limit(struct fetch_pool *p, unsigned n);
 
+/* Ask these name servers from now on (as in the options); what is on its way is asked
+ * again, known addresses are forgotten.  0; -EINVAL: no such list, -ENOMEM: nothing
+ * changed. */
+int fetch_pool_names(struct fetch_pool *p, const char *dns_servers);
+
+/* Is this a list for dns_servers?  0, -EINVAL, -ENOMEM. */
+int fetch_names_check(const char *dns_servers);
+
 /* Transfers started and not done. */
 unsigned fetch_active(const struct fetch_pool *p);
 

@@ -65,10 +65,22 @@ static void build_places(struct loader *l, struct config *c)
                               : join(l, str_of(c->state_dir), "/alerts.log");
 }
 
+/* "feedwatch/VERSION (+CONTACT)", unless the user has written a whole User-Agent. */
+static void build_agent(struct loader *l, struct draft_general *g)
+{
+    static const char head[] = "feedwatch/" FEEDWATCH_VERSION " (+";
+
+    if (g->contact && !g->all.user_agent) {
+        const char *start = join(l, STR(head), g->contact);
+        g->all.user_agent = start ? join(l, str_of(start), ")") : NULL;
+    }
+}
+
 static void build_general(struct loader *l, struct config *c)
 {
-    const struct draft_general *g = &l->general;
+    struct draft_general *g = &l->general;
 
+    build_agent(l, g);
     build_places(l, c);
     c->metrics_path = g->metrics_path;
     c->log_format = g->log_format ? (enum alert_format)(g->log_format - 1) : ALERT_TEXT;

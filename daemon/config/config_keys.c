@@ -77,7 +77,6 @@ static const struct key keys[] = {
     { "give_up", IN_GENERAL, KEY_DURATION, GENERAL(give_up_s), 60, 100 * YEAR_S },
     { "history", IN_GENERAL, KEY_DURATION, GENERAL(history_s), 0, 10 * YEAR_S },
     { "history_size", IN_GENERAL, KEY_SIZE, GENERAL(history_bytes), 1 << 20, 1LL << 40 },
-
     { "dns_servers", IN_GENERAL, KEY_TEXT, GENERAL(dns_servers), 0, 0 },
 
     { "interval", IN_ALL, KEY_INTERVAL, SETTING(interval_s), 1, YEAR_S },
@@ -89,6 +88,7 @@ static const struct key keys[] = {
     { "max_bytes", IN_ALL, KEY_SIZE, SETTING(max_bytes), 1024, 1LL << 30 },
     { "allow_private", IN_ALL, KEY_BOOL, SETTING(allow_private), 0, 0 },
     { "user_agent", IN_ALL, KEY_TEXT, SETTING(user_agent), 0, 0 },
+    { "contact", IN_GENERAL, KEY_URL, GENERAL(contact), 0, 0 },
     { "charset", IN_FEED | IN_GROUP, KEY_CHARSET, SETTING(charset), 0, 0 },
 
     { "connect_timeout", IN_ALL, KEY_DURATION, SETTING(connect_timeout_s), 1, 600 },

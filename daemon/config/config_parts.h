@@ -97,7 +97,7 @@ struct settings { /* of a feed, a group or all: UNSET or NULL where not written 
 struct draft_general {
     struct draft_noise noise;
     struct settings all;
-    const char *state_dir, *log_path, *metrics_path, *dns_servers;
+    const char *state_dir, *log_path, *metrics_path, *dns_servers, *contact;
     int log_format, desktop;
     unsigned workers, max_transfers, host_connections;
     int64_t host_interval_ms, keep_seen_s;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "clock.h"
 #include "config_diff.h"
+#include "fetch.h"
 #include "log.h"
 #include "pipeline_impl.h"
 #include "selftest.h"
@@ -73,6 +74,11 @@ static int try_config(const struct pipeline *p, const struct config *config,
 {
     if (strcmp(config->state_dir, p->snap->config->state_dir) != 0) {
         (void)buf_puts(why, "state = cannot change while feedwatch runs; restart it");
+        return -EINVAL;
+    }
+    if (config->dns_servers && fetch_names_check(config->dns_servers) == -EINVAL) {
+        (void)buf_printf(why, "dns_servers = %s: not a list of addresses",
+                         config->dns_servers);
         return -EINVAL;
     }
     return selftest(config, why);

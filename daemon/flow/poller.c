@@ -308,6 +308,7 @@ static void apply(struct poller *p, struct order *o)
             restore_hold(p, p->feeds[i]);
     snapshot_unref(p->snap);
     p->snap = snapshot_ref(o->snap);
+    (void)fetch_pool_names(p->pool, o->snap->config->dns_servers); /* looked at before */
     fetch_pool_limit(p->pool, share_of(p, o->snap->config->max_transfers));
     schedule_host_limits(p->schedule, o->snap->config->host_interval_ms,
                          o->snap->config->host_connections);

@@ -600,6 +600,19 @@ void fetch_pool_limit(struct fetch_pool *p, unsigned n)
     kick(p);
 }
 
+int fetch_pool_names(struct fetch_pool *p, const char *dns_servers)
+{
+    int r = hosts_set_servers(&p->hosts, dns_servers, now_ms());
+
+    kick(p);
+    return r;
+}
+
+int fetch_names_check(const char *dns_servers)
+{
+    return hosts_check_servers(dns_servers);
+}
+
 unsigned fetch_active(const struct fetch_pool *p)
 {
     return p->active;

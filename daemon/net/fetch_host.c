@@ -539,6 +539,43 @@ int hosts_init(struct hosts *hs, int epfd, const char *servers)
     return servers ? channel_open(hs) : 0; /* tells at once when they make no sense */
 }
 
+int hosts_check_servers(const char *servers)
+{
+    ares_channel channel;
+    int r;
+
+    (void)pthread_once(&ares_once, ares_start);
+    if (ares_ready != 0 || ares_init(&channel) != ARES_SUCCESS)
+        return -ENOMEM;
+    r = ares_set_servers_ports_csv(channel, servers);
+    ares_destroy(channel);
+    return r == ARES_SUCCESS ? 0 : r == ARES_ENOMEM ? -ENOMEM : -EINVAL;
+}
+
+int hosts_set_servers(struct hosts *hs, const char *servers, int64_t now_ms)
+{
+    int r = servers ? hosts_check_servers(servers) : 0;
+    char *copy = servers && r == 0 ? strdup(servers) : NULL;
+
+    if (r < 0 || (servers && !copy))
+        return r < 0 ? r : -ENOMEM;
+    if (copy == hs->servers || (copy && hs->servers && strcmp(copy, hs->servers) == 0)) {
+        free(copy);
+        return 0;
+    }
+    free(hs->servers);
+    hs->servers = copy;
+    for (size_t i = 0; i < hs->buckets; i++)
+        for (struct host *h = hs->bucket[i]; h; h = h->chain)
+            host_forget(h);
+    if (hs->channel_up) { /* see on_answer() */
+        hs->channel_up = false;
+        ares_destroy(hs->channel);
+    }
+    ask_queued(hs, now_ms);
+    return 0;
+}
+
 /* All transfers are gone. */
 void hosts_free(struct hosts *hs)
 {

@@ -65,6 +65,9 @@ struct hosts {
 
 int hosts_init(struct hosts *hs, int epfd, const char *servers);
 void hosts_free(struct hosts *hs);
+/* See fetch.h. */
+int hosts_set_servers(struct hosts *hs, const char *servers, int64_t now_ms);
+int hosts_check_servers(const char *servers);
 
 /* Find or make the host of `*url` and take a reference.  A URL that is not all ASCII is
  * replaced by its ASCII form.  0, -EINVAL (no host there), -ENOMEM. */

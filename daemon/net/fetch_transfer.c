@@ -18,7 +18,11 @@
 #define DEFAULT_TIMEOUT_MS 60000     /* whole transfer */
 #define DEFAULT_MAX_BYTES (8u << 20) /* decoded */
 
-#define DEFAULT_AGENT "feedwatch/" FEEDWATCH_VERSION " (+" FEEDWATCH_HOMEPAGE ")"
+/* With a page about us if the build names one. */
+#define DEFAULT_AGENT                                                                    \
+    (sizeof FEEDWATCH_HOMEPAGE > 1 ? "feedwatch/" FEEDWATCH_VERSION                      \
+                                     " (+" FEEDWATCH_HOMEPAGE ")"                        \
+                                   : "feedwatch/" FEEDWATCH_VERSION)
 
 static bool is_body_status(long status)
 {

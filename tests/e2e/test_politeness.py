@@ -65,11 +65,11 @@ class Asking(polite.Test):
 
     def test_p04_p05_p06_headers_of_a_request(self):
         feed = self.origin.feed("/news", items=items(2), headers=[("Set-Cookie", "a=b")])
-        daemon = self.run_one()
+        daemon = self.run_one(general="contact = https://who.example.org/feeds\n")
         self.learnt(feed)
         for request in feed.requests():
             self.assertRegex(request.header("User-Agent"),
-                             r"^feedwatch/\d+\.\d+\.\d+ \(\+https?://\S+\)$")
+                             r"^feedwatch/\d+\.\d+\.\d+ \(\+https://who\.example\.org/feeds\)$")
             self.assertIn("gzip", request.header("Accept-Encoding"))
             self.assertRegex(request.header("Accept"), r"^application/atom\+xml, ")
             for absent in ("Cookie", "Referer", "Authorization"):
@@ -88,6 +88,14 @@ class Asking(polite.Test):
 
     def problem(self, daemon):
         return wait(lambda: (r := self.stored(daemon)) and r["error"], 10, "a failure", 0.05)
+
+    def test_p05_no_url_that_nobody_has_set(self):
+        feed = self.origin.feed("/news", items=items(2))
+        daemon = self.run_one()
+        self.learnt(feed)
+        self.assertRegex(feed.requests()[0].header("User-Agent"),
+                         r"^feedwatch/\d+\.\d+\.\d+$")
+        daemon.stop()
 
     def test_p05_user_agent_of_a_feed(self):
         feed = self.origin.feed("/news", items=items(2))

@@ -151,6 +151,16 @@ static void has_the_documented_defaults(void **state)
     assert_false(f->allow_private);
 }
 
+static void says_who_polls(void **state)
+{
+    (void)state;
+    loads(FEED "[feedwatch]\ncontact = https://example.org/who\n"
+               "[feed:own]\nurl = http://own.example/\nuser_agent = own/1\n");
+    assert_string_equal(c->feeds[0].user_agent,
+                        "feedwatch/" FEEDWATCH_VERSION " (+https://example.org/who)");
+    assert_string_equal(c->feeds[1].user_agent, "own/1");
+}
+
 static void takes_directories_from_the_environment(void **state)
 {
     (void)state;
@@ -465,6 +475,9 @@ static void says_what_a_value_should_be(void **state)
             "4: log_format = xml; write text, logfmt or json");
     refuses(FEED "[feedwatch]\nworkers = 0\n",
             "4: workers = 0; write auto or a number from 1 to 256");
+    refuses(FEED "[feedwatch]\ncontact = me@example.org\n",
+            "4: 'me@example.org' is not a http or https URL; write it "
+            "with https:// in front");
     refuses(FEED "[feedwatch]\nuser_agent = caf\xC3\xA9\n",
             "4: user_agent may only hold printable ASCII characters");
     refuses(FEED "[feedwatch]\nlog =\n",
@@ -725,6 +738,7 @@ static void loads_100000_feeds_in_a_second(void **state)
 static const struct CMUnitTest tests[] = {
     T(reads_the_short_form),
     T(has_the_documented_defaults),
+    T(says_who_polls),
     T(takes_directories_from_the_environment),
     T(reads_every_key),
     T(keeps_long_rules_and_their_lines),

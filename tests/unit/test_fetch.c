@@ -530,6 +530,44 @@ static void loses_no_answer_of_a_thousand(void **state)
     names_free(names);
 }
 
+static const char *here(const char *name, unsigned nth)
+{
+    (void)name, (void)nth;
+    return "127.0.0.1";
+}
+
+/* Other name servers: what is on its way is asked there, what is known is asked anew. */
+static void asks_other_name_servers(void **state)
+{
+    (void)state;
+    struct rig rig;
+    static struct got g[3];
+    struct names *first = names_new(test_names), *second = names_new(here);
+    struct fetch_options opt = { .dns_servers = names_server(first) };
+
+    rig_up(&rig, answer_fixed, NULL, &opt);
+    start_many(&rig, g, 1, "many.test");
+    run_until(&rig, 1);
+    start_many(&rig, g + 1, 1, "silent.test");
+    for (int i = 0; i < 100 && names_asked(first) < 2; i++)
+        assert_return_code(sd_event_run(rig.event, 20000), 0);
+    assert_int_equal(fetch_pool_names(rig.pool, "no address"), -EINVAL);
+    assert_int_equal(fetch_pool_names(rig.pool, names_server(first)), 0); /* no change */
+    assert_int_equal(names_asked(second), 0);
+    assert_int_equal(fetch_pool_names(rig.pool, names_server(second)), 0);
+    run_until(&rig, 2);
+    start_many(&rig, g + 2, 1, "many.test");
+    run_until(&rig, 3);
+    assert_int_equal(names_asked(second), 2);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(g[i].outcome, FETCH_NEW_BODY);
+        free(g[i].body);
+    }
+    rig_down(&rig);
+    names_free(first);
+    names_free(second);
+}
+
 /* A queue of silent names moves on; others do not wait for their time to run out. */
 static void passes_silent_names_by(void **state)
 {
@@ -588,6 +626,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(silent_name_server_delays_nobody_else),
     cmocka_unit_test(loses_no_answer_of_a_thousand),
     cmocka_unit_test(passes_silent_names_by),
+    cmocka_unit_test(asks_other_name_servers),
     cmocka_unit_test(reuses_its_handles),
 };
 TEST_MAIN(tests)
