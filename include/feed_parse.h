@@ -78,7 +78,7 @@ struct feed_parse_options {
 struct feed_parse_result {
     enum feed_status status;
     bool wellformed; /* the bytes as they came were well-formed and rightly labelled */
-    bool too_deep;   /* XML: elements below max_depth were left out */
+    bool too_deep;   /* what lay below max_depth was left out */
     unsigned long items;   /* reported */
     unsigned long repairs; /* places that had to be mended; 0 when the parse was ended */
     char charset[48];      /* what the bytes were read as, "utf-8" */

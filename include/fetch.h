@@ -46,6 +46,7 @@ struct fetch_result { /* borrowed for the call of on_done */
     const char *last_modified; /* NULL: not named there */
     const char *final_url;     /* after redirects; without user name and password */
     const char *moved_to;      /* where an unbroken chain of 301/308 ended; NULL: none */
+    const char *hub, *self;    /* of Link:, perhaps relative; NULL: none */
     int64_t retry_after_s;     /* 0: none; already clamped to [60, 86400] */
     int64_t fresh_s;           /* Cache-Control max-age less Age, or Expires; 0: none */
     bool fresh_said;           /* the answer says something about it, perhaps 0 */

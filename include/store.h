@@ -112,6 +112,7 @@ struct store_feed {      /* what is remembered of a feed between polls */
     int32_t failures;    /* in a row */
     char *error;         /* of the last failure, one line, or NULL */
     char *title;         /* the feed's own title, or NULL */
+    char *hub;           /* WebSub hub that the feed names, or NULL; it is not used */
     bool learned;        /* first contact is over: new items alert */
     bool gone;           /* 410: no more polls */
     bool recheck;        /* the URL was changed by hand: is it the same feed? */

@@ -157,6 +157,7 @@ static int on_feed(void *ctx, const struct store_feed *f)
     to->error = take(f->error, &oom);
     to->title = take(f->title, &oom);
     to->moved_to = take(f->moved_to, &oom);
+    to->hub = take(f->hub, &oom);
     (*found)->is = store_feed_state(f);
     return oom ? -ENOMEM : 0;
 }

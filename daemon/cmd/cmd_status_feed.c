@@ -172,6 +172,7 @@ void status_detail(const struct status *s, const struct status_row *row)
         printf("%-16s%d times so far, %s; see feedwatch.ini(5)\n", "", f->moved_seen,
                move_name(f->moved_by));
     }
+    put_text("hub", f->hub);
     printf("%-16s%s:%d\n", "configured at", row->conf->place.file, row->conf->place.line);
     put_state(s, row);
     put_next(s, row);

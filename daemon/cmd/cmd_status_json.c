@@ -56,6 +56,7 @@ static void put_feed(struct buf *b, const struct status *s, const struct status_
     (void)json_member_str(b, "url", str_of(row->conf->url));
     (void)json_member_str(b, "effective_url", str_of(f->effective_url));
     (void)json_member_str(b, "moved_to", str_of(f->moved_to));
+    (void)json_member_str(b, "hub", str_of(f->hub));
     (void)json_member_str(b, "group", str_of(row->conf->group));
     (void)json_member_str(b, "title", str_of(f->title));
     (void)json_member_str(b, "state", str_of(store_feed_state_name(row->is)));

@@ -460,6 +460,7 @@ static void json_finish(struct feed_member *j)
 
     feed_parse_repaired(p, j->bad_pieces, "bad items or members");
     feed_parse_repaired(p, j->too_deep, "items or members nested too deeply");
+    p->result.too_deep = j->too_deep > 0;
     feed_parse_repaired(p, j->bad_syntax, "bad syntax");
     feed_parse_repaired(p, j->trailing, "trailing junk");
     if (!j->is_feed) {

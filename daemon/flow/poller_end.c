@@ -213,8 +213,22 @@ static void say_moved(const struct job *j, const char *to)
               name_of(j), log_quote(to));
 }
 
+/* A link of the document or, if that has none, of the answer's header; "": none. */
+static struct str link_of(struct job *j, const struct fetch_result *r,
+                          struct str in_document, const char *in_header)
+{
+    struct buf *work = &j->poller->work;
+
+    if (in_document.n || !in_header)
+        return in_document;
+    buf_clear(work);
+    if (url_resolve(work, str_of(r->final_url), str_of(in_header)) < 0)
+        return STR("");
+    return buf_str(work);
+}
+
 /* Who says that the feed lives elsewhere?  `info`: of a whole document, or NULL. */
-static const char *move_target(const struct job *j, const struct fetch_result *r,
+static const char *move_target(struct job *j, const struct fetch_result *r,
                                const struct feed_info *info, enum store_move *by)
 {
     const struct store_feed *s = &j->feed->state;
@@ -230,9 +244,9 @@ static const char *move_target(const struct job *j, const struct fetch_result *r
     if (url_is_web(info->new_url))
         return info->new_url.s;
     *by = STORE_MOVE_SELF;
-    return url_is_web(info->self) &&
-                   !(r->final_url && strcmp(info->self.s, r->final_url) == 0)
-               ? info->self.s
+    struct str self = link_of(j, r, info->self, r->self);
+    return url_is_web(self) && !(r->final_url && strcmp(self.s, r->final_url) == 0)
+               ? self.s
                : NULL;
 }
 
@@ -445,6 +459,19 @@ static void note_title(struct store_feed *s, struct str title)
     set_text(&s->title, text);
 }
 
+/* A hub would tell us of new items (WebSub), if we could be reached: for status only. */
+static void note_hub(struct job *j, const struct fetch_result *r,
+                     const struct feed_info *info)
+{
+    struct store_feed *s = &j->feed->state;
+    struct str hub = link_of(j, r, info->hub, r->hub);
+
+    if (!url_is_web(hub))
+        set_text(&s->hub, NULL);
+    else if (!s->hub || strcmp(s->hub, hub.s) != 0)
+        set_text(&s->hub, hub.s);
+}
+
 /* Neither whole nor of any use. */
 static void note_no_feed(struct job *j, const struct fetch_result *r,
                          const struct feed_info *info,
@@ -502,8 +529,10 @@ static void end_body(struct job *j, const struct fetch_result *r)
     if (info->title.n && !j->fault)
         note_title(s, info->title);
     keep_validators(s, whole && !j->fault ? r : NULL);
-    if (whole && !j->fault)
+    if (whole && !j->fault) {
+        note_hub(j, r, info);
         learn_document(j, info, &parsed);
+    }
     if (j->fault)
         note_failure(j, r, strerror(-j->fault));
     else if (whole || (arrived && parsed.items))

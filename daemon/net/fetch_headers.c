@@ -1,4 +1,4 @@
-/* Header lines of one answer: validators, freshness, Retry-After, Content-Type. */
+/* Header lines of one answer: validators, freshness, Retry-After, Content-Type, links. */
 #include "fetch_headers.h"
 
 #include <errno.h>
@@ -14,6 +14,8 @@ void fetch_headers_clear(struct fetch_headers *h)
 
     free(h->etag);
     free(h->last_modified);
+    free(h->hub);
+    free(h->self);
     *h = (struct fetch_headers){ .max_age_s = -1,
                                  .expires_s = -1,
                                  .date_s = -1,
@@ -183,6 +185,63 @@ static void note_retry_after(struct fetch_headers *h, struct str value)
         (void)fetch_http_date(value, &h->retry_at_s);
 }
 
+/* Take the parameters of one link off the front of `s`, and the comma.  Its rel. */
+static struct str take_rel(struct str *s)
+{
+    struct str rel = { 0 };
+    bool quoted = false;
+    size_t from = 0, at = 0;
+
+    for (;; at++) {
+        if (at < s->n && s->s[at] == '"')
+            quoted = !quoted;
+        if (at < s->n && (quoted || (s->s[at] != ';' && s->s[at] != ',')))
+            continue;
+        struct str p = str_trim((struct str){ s->s + from, at - from });
+        if (rel.n == 0 && p.n > 4 && str_eq_nocase((struct str){ p.s, 4 }, STR("rel=")))
+            rel = (struct str){ p.s + 4, p.n - 4 };
+        from = at + 1;
+        if (at == s->n || s->s[at] == ',')
+            break;
+    }
+    s->s += at;
+    s->n -= at;
+    return rel;
+}
+
+/* Is `word` among the words of a rel, quoted or not? */
+static bool has_word(struct str rel, struct str word)
+{
+    for (size_t i = 0, n; i < rel.n; i += n + 1) {
+        for (n = 0; i + n < rel.n && rel.s[i + n] != ' ' && rel.s[i + n] != '"'; n++)
+            ;
+        if (str_eq_nocase((struct str){ rel.s + i, n }, word))
+            return true;
+    }
+    return false;
+}
+
+/* Link: <URI>; rel="words", ... (RFC 8288 3) */
+static int note_links(struct fetch_headers *h, struct str s)
+{
+    const char *open, *close;
+    int r = 0;
+
+    while (r == 0 && s.n && (open = memchr(s.s, '<', s.n))) {
+        s = (struct str){ open + 1, s.n - (size_t)(open + 1 - s.s) };
+        if (!s.n || !(close = memchr(s.s, '>', s.n)))
+            break;
+        struct str uri = { s.s, (size_t)(close - s.s) };
+        s = (struct str){ close + 1, s.n - uri.n - 1 };
+        struct str rel = take_rel(&s);
+        if (has_word(rel, STR("hub")))
+            r = keep(&h->hub, uri);
+        if (r == 0 && has_word(rel, STR("self")))
+            r = keep(&h->self, uri);
+    }
+    return r;
+}
+
 int fetch_headers_line(struct fetch_headers *h, struct str line)
 {
     const char *colon = line.n ? memchr(line.s, ':', line.n) : NULL;
@@ -199,6 +258,8 @@ int fetch_headers_line(struct fetch_headers *h, struct str line)
     case 4:
         if (str_eq_nocase(name, STR("ETag")))
             return keep(&h->etag, value);
+        if (str_eq_nocase(name, STR("Link")))
+            return note_links(h, value);
         if (str_eq_nocase(name, STR("Date")))
             (void)fetch_http_date(value, &h->date_s);
         break;

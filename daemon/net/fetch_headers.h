@@ -16,6 +16,7 @@ struct fetch_headers {
     int64_t expires_s, date_s; /* UTC; -1: absent; expires_s 0: "already stale" */
     int64_t retry_after_s;     /* -1: absent */
     int64_t retry_at_s;        /* UTC; -1: absent */
+    char *hub, *self;          /* owned, as Link: gives them; NULL: absent */
     size_t bytes;              /* of all lines of the transfer; not reset */
 };
 

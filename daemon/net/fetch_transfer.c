@@ -668,6 +668,8 @@ static void fill_result(struct transfer *t, struct fetch_result *r)
     if (good) {
         r->etag = t->headers.etag;
         r->last_modified = t->headers.last_modified;
+        r->hub = t->headers.hub;
+        r->self = t->headers.self;
         r->fresh_s = fetch_headers_fresh_s(&t->headers, now_s);
         r->fresh_said = t->headers.max_age_s >= 0 || t->headers.expires_s >= 0;
         if (t->hops && !t->temporary)

@@ -27,8 +27,9 @@ const char *store_why(const struct store *s)
 
 void store_feed_done(struct store_feed *f)
 {
-    char **owned[] = { &f->name,          &f->url,   &f->effective_url, &f->etag,
-                       &f->last_modified, &f->error, &f->title,         &f->moved_to };
+    char **owned[] = { &f->name,  &f->url,           &f->effective_url,
+                       &f->etag,  &f->last_modified, &f->error,
+                       &f->title, &f->moved_to,      &f->hub };
 
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
         free(*owned[i]);

@@ -20,7 +20,7 @@
 #define ALERT_COLUMNS ALERT_OWN ", coalesce(rule.text, '')"
 #define ALERT_ROWS "alert LEFT JOIN rule ON rule.hash = rule_hash"
 #define FEED_COLUMNS                                                                     \
-    "id, name, url, effective_url, etag, last_modified, error, title, moved_to,"         \
+    "id, name, url, effective_url, etag, last_modified, error, title, moved_to, hub,"    \
     " due_ms, last_poll_ms, last_success_ms, last_change_ms, polls, not_modified,"       \
     " items, alerts, bytes, http_status, failures, learned, gone, recheck, due_why,"     \
     " told, skip_hours, skip_days, fresh_s, ttl_s, first_ms, rhythm_s, silent_s,"        \
@@ -43,11 +43,11 @@ static const char *const statement_sql[ST_COUNT] = {
         " due_why = 0, told = 0, skip_hours = 0, skip_days = 0, fresh_s = 0, ttl_s = 0,"
         " rhythm_s = 0, silent_s = 0, last_item_ms = 0, urgent_s = 0, failures = 0,"
         " failing_since_ms = 0, hold_ms = 0, host_failures = 0, auth_mark = 0,"
-        " moved_to = NULL, moved_by = 0, moved_seen = 0, moved_since_ms = 0,"
+        " hub = NULL, moved_to = NULL, moved_by = 0, moved_seen = 0, moved_since_ms = 0,"
         " full_due_ms = 0 WHERE id = ?1",
     [ST_FEED_SET] =
         "UPDATE feed SET effective_url = ?2, etag = ?3, last_modified = ?4, error = ?5,"
-        " title = ?6, moved_to = ?7, due_ms = ?8, last_poll_ms = ?9,"
+        " title = ?6, moved_to = ?7, hub = ?44, due_ms = ?8, last_poll_ms = ?9,"
         " last_success_ms = ?10, last_change_ms = ?11, polls = ?12, not_modified = ?13,"
         " items = ?14, alerts = ?15, bytes = ?16, http_status = ?17, failures = ?18,"
         " learned = ?19, gone = ?20, recheck = ?21, due_why = ?22, told = ?23,"

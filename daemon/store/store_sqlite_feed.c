@@ -56,12 +56,14 @@ static void take_traffic(sqlite3_stmt *st, int at, struct store_traffic *t)
     }
 }
 
+#define FEED_TEXTS 9 /* columns behind the id */
+
 static void take_numbers(sqlite3_stmt *st, struct store_feed *f)
 {
     int64_t *wide[] = { &f->due_ms,         &f->last_poll_ms, &f->last_success_ms,
                         &f->last_change_ms, &f->polls,        &f->not_modified,
                         &f->items,          &f->alerts,       &f->bytes };
-    int at = 9;
+    int at = 1 + FEED_TEXTS;
 
     for (int i = 0; i < 9; i++)
         *wide[i] = sqlite3_column_int64(st, at++);
@@ -98,10 +100,11 @@ static void take_numbers(sqlite3_stmt *st, struct store_feed *f)
 static int feed_from_row(sqlite3_stmt *st, struct store_feed *f)
 {
     *f = (struct store_feed){ .id = sqlite3_column_int64(st, 0) };
-    char **text[] = { &f->name,          &f->url,   &f->effective_url, &f->etag,
-                      &f->last_modified, &f->error, &f->title,         &f->moved_to };
+    char **text[] = { &f->name,  &f->url,           &f->effective_url,
+                      &f->etag,  &f->last_modified, &f->error,
+                      &f->title, &f->moved_to,      &f->hub };
 
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < FEED_TEXTS; i++) {
         if (take_text(st, 1 + i, text[i]) < 0) {
             store_feed_done(f);
             return -ENOMEM;
@@ -395,7 +398,8 @@ int sqlite_feed_set(struct store_sqlite *s, int64_t id, const struct store_feed 
     for (size_t i = 0; i < sizeof number / sizeof number[0]; i++)
         sqlite3_bind_int64(st, at++, number[i]);
     pack_traffic(traffic, &f->traffic);
-    sqlite3_bind_blob(st, at, traffic, sizeof traffic, SQLITE_STATIC);
+    sqlite3_bind_blob(st, at++, traffic, sizeof traffic, SQLITE_STATIC);
+    sqlite3_bind_text(st, at, f->hub, -1, SQLITE_STATIC);
     r = sqlite_run(s, st, "writing a feed's state");
     if (r == 0 && sqlite3_changes(s->db) == 0) {
         snprintf(s->base.why, sizeof s->base.why, "there is no feed number %lld",

@@ -94,6 +94,8 @@ static const char *const migration[] = {
     "CREATE TABLE history (id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL,"
     " items INTEGER NOT NULL, bytes INTEGER NOT NULL, packed BLOB NOT NULL);"
     "CREATE INDEX history_size ON history (time_ms, items, bytes);",
+    /* the hub that a feed names */
+    "ALTER TABLE feed ADD hub TEXT;",
 };
 #define SCHEMA_VERSION ((int)(sizeof migration / sizeof migration[0]))
 

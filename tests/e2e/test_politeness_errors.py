@@ -227,6 +227,20 @@ class Errors(polite.Test):
         self.assertEqual(len(self.origin.requests("/there")), 1)
         daemon.stop()
 
+    def test_p23_links_of_the_header_are_hints_too(self):
+        there = self.origin.url("/there")
+        self.origin.feed("/news", items=items(2), headers=[
+            ("Link", f'<{there}>; rel="self", </hub>; rel=hub')])
+        daemon = self.run_one()
+        self.polled(daemon)
+        daemon.stop()
+        self.assertEqual(self.stored(daemon)["moved_to"], there)
+        self.assertFalse(self.origin.requests("/there"))
+        detail = daemon.command("status", "-c", daemon.config, "--feed", "news")[1]
+        self.assertRegex(detail, rf"said to be at +{there}\n")
+        self.assertRegex(detail, rf"\nhub +{self.origin.url('/hub')}\n")
+        self.assertEqual(self.status(daemon)["hub"], self.origin.url("/hub"))
+
     def test_p24_a_page_is_an_error_with_a_hint(self):
         page = (b'<html><head><link rel="alternate" type="application/rss+xml" '
                 b'href="/real.xml"></head><body>x</body></html>')

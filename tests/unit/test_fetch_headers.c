@@ -181,11 +181,38 @@ static void splits_content_types(void **state)
     }
 }
 
+static void finds_hub_and_self_among_links(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lines, *hub, *self; /* "": none */
+    } rows[] = {
+        { "Link: <https://h/>; rel=\"hub\", <https://e/f>; rel=\"self\"", "https://h/",
+          "https://e/f" },
+        { "link: </h>;rel=hub;x=\"a,b;rel=self\" , <f,g>; title=\"<no>\"; rel=SELF\r",
+          "/h", "f,g" },
+        { "Link: <a>; rel=\"alternate self hub\"\nLink: <b>; rel=hub", "a", "a" },
+        { "Link: <https://e/wp-json/>; rel=\"https://api.w.org/\"", "", "" },
+        { "Link: <a>; rel=hubs, <b>; rel=\"my-self\", <c>, <d>; xrel=hub", "", "" },
+        { "Link: <a", "", "" },
+        { "Link: <a>; rel=\"hub", "a", "" },
+        { "Link:", "", "" },
+        { "Link: <>; rel=hub, <", "", "" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fetch_headers h = read_lines(rows[i].lines);
+        assert_string_equal(h.hub ? h.hub : "", rows[i].hub);
+        assert_string_equal(h.self ? h.self : "", rows[i].self);
+        fetch_headers_clear(&h);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(reads_the_three_date_forms_and_no_other),
     cmocka_unit_test(keeps_validators_verbatim),
     cmocka_unit_test(knows_how_long_an_answer_is_fresh),
     cmocka_unit_test(clamps_retry_after),
     cmocka_unit_test(splits_content_types),
+    cmocka_unit_test(finds_hub_and_self_among_links),
 };
 TEST_MAIN(tests)

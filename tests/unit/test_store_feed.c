@@ -98,6 +98,7 @@ static void every_field_comes_back(void **state)
         .host_failures = 22,
         .auth_mark = INT64_MIN,
         .moved_to = text("https://example.net/feed"),
+        .hub = text("https://hub.example.net/"),
         .moved_seen = 23,
         .moved_since_ms = 24,
         .full_due_ms = 25,
@@ -115,10 +116,10 @@ static void every_field_comes_back(void **state)
     s = open_store();
     struct store_feed h;
     assert_int_equal(store_feed_bind(s, "f", "https://example.org/feed", &h), 0);
-    char **got[] = { &h.name,          &h.url,   &h.effective_url, &h.etag,
-                     &h.last_modified, &h.error, &h.title,         &h.moved_to };
-    char **want[] = { &g.name,          &g.url,   &g.effective_url, &g.etag,
-                      &g.last_modified, &g.error, &g.title,         &g.moved_to };
+    char **got[] = { &h.name,  &h.url,   &h.effective_url, &h.etag, &h.last_modified,
+                     &h.error, &h.title, &h.moved_to,      &h.hub };
+    char **want[] = { &g.name,  &g.url,   &g.effective_url, &g.etag, &g.last_modified,
+                      &g.error, &g.title, &g.moved_to,      &g.hub };
     struct store_feed owned = h;
     for (size_t i = 0; i < sizeof got / sizeof got[0]; i++) {
         assert_string_equal(*got[i], *want[i]);
