@@ -69,6 +69,14 @@ static unsigned share_of(const struct poller_feed *f, unsigned n, struct buf *wo
     return (unsigned)(XXH3_64bits(work->s, work->n) % n);
 }
 
+/* What no poller has taken over. */
+static void part_free(struct poller_feed *part, size_t n)
+{
+    for (size_t i = 0; part && i < n; i++)
+        store_feed_done(&part[i].state);
+    free(part);
+}
+
 int pipeline_deal(struct pipeline *p, struct bind *b)
 {
     size_t count[WORKERS_MAX] = { 0 }, n = b->config->n_feeds;
@@ -94,8 +102,8 @@ int pipeline_deal(struct pipeline *p, struct bind *b)
     for (unsigned k = 0; k < p->n_pollers; k++) {
         if (r == 0)
             r = poller_apply(p->poller[k], p->snap, part[k], count[k]);
-        else
-            free(part[k]);
+        if (r < 0)
+            part_free(part[k], count[k]);
     }
     buf_free(&work);
     return r;
