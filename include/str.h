@@ -30,6 +30,10 @@ static inline bool str_eq(struct str a, struct str b)
 /* ASCII case-insensitive equality. */
 bool str_eq_nocase(struct str a, struct str b);
 
+/* Is `word` one of the words of `list`, which spaces separate?  ASCII case-insensitive.
+ */
+bool str_has_word(struct str list, const char *word);
+
 /* Copy `s` and a NUL to *at and move *at behind them; the copy. */
 struct str str_lay(char **at, struct str s);
 

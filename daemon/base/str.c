@@ -8,6 +8,17 @@ bool str_eq_nocase(struct str a, struct str b)
     return a.n == b.n && (a.n == 0 || strncasecmp(a.s, b.s, a.n) == 0);
 }
 
+bool str_has_word(struct str list, const char *word)
+{
+    size_t w = strlen(word);
+
+    for (size_t i = 0; i + w <= list.n; i++)
+        if ((i == 0 || list.s[i - 1] == ' ') && strncasecmp(list.s + i, word, w) == 0 &&
+            (i + w == list.n || list.s[i + w] == ' '))
+            return true;
+    return false;
+}
+
 struct str str_lay(char **at, struct str s)
 {
     struct str copy = { *at, s.n };

@@ -181,17 +181,6 @@ static void end_base64(struct feed_build *b, bool guess)
 
 /* --- links --- */
 
-static bool has_word(struct str list, const char *word)
-{
-    size_t w = strlen(word);
-
-    for (size_t i = 0; i + w <= list.n; i++)
-        if ((i == 0 || list.s[i - 1] == ' ') && strncasecmp(list.s + i, word, w) == 0 &&
-            (i + w == list.n || list.s[i + w] == ' '))
-            return true;
-    return false;
-}
-
 /* rel= may be the address of a registered relation, too (RFC 4287 4.2.7.2). */
 static struct str relation(const char **atts)
 {
@@ -214,23 +203,23 @@ static void start_link(struct feed_member *x, struct xml_frame *f,
     if (href.n == 0 && xml_attribute(atts, "href"))
         href = base; /* RFC 3986 4.4: this document */
     if (href.n == 0) {
-        if (rel.n == 0 || has_word(rel, "alternate"))
+        if (rel.n == 0 || str_has_word(rel, "alternate"))
             capture(x, rule, XML_MODE_PLAIN);
         return;
     }
-    if (rel.n == 0 || has_word(rel, "alternate")) {
+    if (rel.n == 0 || str_has_word(rel, "alternate")) {
         bool html = is_type(type, "text/html", "application/xhtml+xml");
         bool bare = type.n == 0 && rel.n == 0 && (rule->ns & NS_RSS);
         unsigned more = bare ? 0 : html ? rel.n == 0 : type.n == 0 ? 1 : 3;
         feed_build_link(b, FEED_LINK, rule->rank + more, base, href);
-    } else if (has_word(rel, "enclosure") && x->in_item) {
+    } else if (str_has_word(rel, "enclosure") && x->in_item) {
         feed_build_enclosure(b, base, href);
         feed_build_link(b, FEED_LINK, RANK_LINK_ENCLOSURE, base, href);
-    } else if (has_word(rel, "self")) {
+    } else if (str_has_word(rel, "self")) {
         if (!x->in_item)
             feed_build_link(b, FEED_SELF, 0, base, href);
         feed_build_link(b, FEED_LINK, RANK_LINK_SELF, base, href);
-    } else if (has_word(rel, "hub") && !x->in_item) {
+    } else if (str_has_word(rel, "hub") && !x->in_item) {
         feed_build_link(b, FEED_HUB, 0, base, href);
     }
 }

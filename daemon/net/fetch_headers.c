@@ -185,7 +185,8 @@ static void note_retry_after(struct fetch_headers *h, struct str value)
         (void)fetch_http_date(value, &h->retry_at_s);
 }
 
-/* Take the parameters of one link off the front of `s`, and the comma.  Its rel. */
+/* Take the parameters of one link off the front of `s`, and the comma.  Its rel,
+ * without quotes. */
 static struct str take_rel(struct str *s)
 {
     struct str rel = { 0 };
@@ -206,19 +207,11 @@ static struct str take_rel(struct str *s)
     }
     s->s += at;
     s->n -= at;
+    if (rel.n && rel.s[0] == '"')
+        rel = (struct str){ rel.s + 1, rel.n - 1 };
+    if (rel.n && rel.s[rel.n - 1] == '"')
+        rel.n--;
     return rel;
-}
-
-/* Is `word` among the words of a rel, quoted or not? */
-static bool has_word(struct str rel, struct str word)
-{
-    for (size_t i = 0, n; i < rel.n; i += n + 1) {
-        for (n = 0; i + n < rel.n && rel.s[i + n] != ' ' && rel.s[i + n] != '"'; n++)
-            ;
-        if (str_eq_nocase((struct str){ rel.s + i, n }, word))
-            return true;
-    }
-    return false;
 }
 
 /* Link: <URI>; rel="words", ... (RFC 8288 3) */
@@ -234,9 +227,9 @@ static int note_links(struct fetch_headers *h, struct str s)
         struct str uri = { s.s, (size_t)(close - s.s) };
         s = (struct str){ close + 1, s.n - uri.n - 1 };
         struct str rel = take_rel(&s);
-        if (has_word(rel, STR("hub")))
+        if (str_has_word(rel, "hub"))
             r = keep(&h->hub, uri);
-        if (r == 0 && has_word(rel, STR("self")))
+        if (r == 0 && str_has_word(rel, "self"))
             r = keep(&h->self, uri);
     }
     return r;
