@@ -9,6 +9,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,8 +21,7 @@
 struct child {
     struct run *run;
     pid_t pid;
-    int pidfd, in, err; /* -1: closed; pidfd -1: ended */
-    size_t sent;
+    int pidfd, err; /* -1: closed; pidfd -1: ended */
     int64_t end_ms; /* when it is told to end, or killed */
     bool told;
     char said[SAID_MAX + 1];
@@ -46,31 +46,42 @@ static void shut_pidfd(int *fd)
 
 /* ---- starting */
 
-struct pipes {
-    int in[2], err[2];
+struct ends {
+    int in, err[2];
 };
 
-static int open_pipes(struct pipes *p)
+static int write_all(int fd, struct str all)
 {
-    *p = (struct pipes){ { -1, -1 }, { -1, -1 } };
-    if (pipe2(p->in, O_CLOEXEC) < 0 || pipe2(p->err, O_CLOEXEC) < 0)
-        return -errno;
-    if (fcntl(p->in[1], F_SETFL, O_NONBLOCK) < 0 ||
-        fcntl(p->err[0], F_SETFL, O_NONBLOCK) < 0)
-        return -errno;
-    return 0;
+    for (size_t sent = 0; sent < all.n;) {
+        ssize_t n = write(fd, all.s + sent, all.n - sent);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    return lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0;
 }
 
-static void close_pipes(struct pipes *p)
+/* Its input is whole before it starts: from a pipe it could read half an alert, or none,
+ * and take that for all, when we are killed. */
+static int open_ends(struct ends *e, struct str input)
 {
-    shut(&p->in[0]);
-    shut(&p->in[1]);
-    shut(&p->err[0]);
-    shut(&p->err[1]);
+    *e = (struct ends){ -1, { -1, -1 } };
+    e->in = memfd_create("feedwatch-alert", MFD_CLOEXEC);
+    if (e->in < 0 || pipe2(e->err, O_CLOEXEC) < 0 ||
+        fcntl(e->err[0], F_SETFL, O_NONBLOCK) < 0)
+        return -errno;
+    return write_all(e->in, input);
+}
+
+static void close_ends(struct ends *e)
+{
+    shut(&e->in);
+    shut(&e->err[0]);
+    shut(&e->err[1]);
 }
 
 /* A group of its own, no signal blocked or ignored, and of our files only these three. */
-static int spawn(struct child *c, const struct pipes *p)
+static int spawn(struct child *c, const struct ends *e)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
@@ -86,9 +97,9 @@ static int spawn(struct child *c, const struct pipes *p)
         posix_spawn_file_actions_destroy(&files);
         return -r;
     }
-    if ((r = posix_spawn_file_actions_adddup2(&files, p->in[0], 0)) ||
+    if ((r = posix_spawn_file_actions_adddup2(&files, e->in, 0)) ||
         (r = posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0)) ||
-        (r = posix_spawn_file_actions_adddup2(&files, p->err[1], 2)) ||
+        (r = posix_spawn_file_actions_adddup2(&files, e->err[1], 2)) ||
         (r = posix_spawn_file_actions_addclosefrom_np(&files, 3)) ||
         (r = posix_spawn_file_actions_addchdir_np(&files, "/")) ||
         (r = posix_spawnattr_setsigmask(&attr, &none)) ||
@@ -108,48 +119,29 @@ static int spawn(struct child *c, const struct pipes *p)
 
 static int start(struct child *c)
 {
-    struct pipes p;
-    int r = open_pipes(&p);
+    struct ends e;
+    int r = open_ends(&e, c->run->input);
 
     if (r == 0)
-        r = spawn(c, &p);
+        r = spawn(c, &e);
     if (r < 0) {
-        close_pipes(&p);
+        close_ends(&e);
         return r;
     }
-    c->in = p.in[1];
-    c->err = p.err[0];
-    shut(&p.in[0]);
-    shut(&p.err[1]);
+    c->err = e.err[0];
+    shut(&e.in);
+    shut(&e.err[1]);
     c->pidfd = pidfd_open(c->pid, 0);
     if (c->pidfd < 0) { /* cannot be waited for with a timeout: then not at all */
         r = -errno;
         kill(-c->pid, SIGKILL);
         (void)waitpid(c->pid, NULL, 0);
-        shut(&c->in);
         shut(&c->err);
     }
     return r;
 }
 
 /* ---- while it runs */
-
-static void feed(struct child *c)
-{
-    const struct str *all = &c->run->input;
-
-    while (c->sent < all->n) {
-        ssize_t n = write(c->in, all->s + c->sent, all->n - c->sent);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return;
-        if (n < 0)
-            break; /* it does not want it all */
-        c->sent += (size_t)n;
-    }
-    shut(&c->in);
-}
 
 /* Keep the beginning of what it says, and drain the rest. */
 static void listen_to(struct child *c)
@@ -209,7 +201,6 @@ static void bury(struct child *c, int64_t timeout_ms)
     while (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED) < 0 && errno == EINTR)
         ;
     shut_pidfd(&c->pidfd);
-    shut(&c->in);
     shut(&c->err);
     judge(c, &info, timeout_ms);
 }
@@ -221,9 +212,8 @@ static size_t poll_list(struct pollfd *list, struct child *c, size_t n, int64_t 
 
     *wait_ms = 60000;
     for (size_t i = 0; i < n; i++) {
-        list[3 * i] = (struct pollfd){ c[i].pidfd, POLLIN, 0 };
-        list[3 * i + 1] = (struct pollfd){ c[i].in, POLLOUT, 0 };
-        list[3 * i + 2] = (struct pollfd){ c[i].err, POLLIN, 0 };
+        list[2 * i] = (struct pollfd){ c[i].pidfd, POLLIN, 0 };
+        list[2 * i + 1] = (struct pollfd){ c[i].err, POLLIN, 0 };
         if (c[i].pidfd < 0)
             continue;
         running++;
@@ -244,8 +234,6 @@ static void serve(struct child *c, const struct pollfd *at, bool stop, int64_t t
         c->end_ms = now_ms;
     }
     if (at[1].revents)
-        feed(c);
-    if (at[2].revents)
         listen_to(c);
     if (at[0].revents)
         bury(c, timeout_ms);
@@ -256,12 +244,12 @@ static void serve(struct child *c, const struct pollfd *at, bool stop, int64_t t
 void command_run(struct run *runs, size_t n, int64_t timeout_ms, int stop_fd)
 {
     struct child child[COMMAND_PARALLEL_MAX];
-    struct pollfd list[3 * COMMAND_PARALLEL_MAX + 1];
+    struct pollfd list[2 * COMMAND_PARALLEL_MAX + 1];
     int64_t wait_ms;
     bool stop = false;
 
     for (size_t i = 0; i < n; i++) {
-        child[i] = (struct child){ .run = &runs[i], .pidfd = -1, .in = -1, .err = -1 };
+        child[i] = (struct child){ .run = &runs[i], .pidfd = -1, .err = -1 };
         child[i].end_ms = clock_mono_ms() + timeout_ms;
         runs[i].result = start(&child[i]);
         if (runs[i].result < 0)
@@ -269,12 +257,12 @@ void command_run(struct run *runs, size_t n, int64_t timeout_ms, int stop_fd)
                              strerror(-runs[i].result));
     }
     while (poll_list(list, child, n, &wait_ms, clock_mono_ms())) {
-        list[3 * n] = (struct pollfd){ stop ? -1 : stop_fd, POLLIN, 0 };
-        if (poll(list, 3 * n + 1, (int)wait_ms) < 0 && errno != EINTR)
+        list[2 * n] = (struct pollfd){ stop ? -1 : stop_fd, POLLIN, 0 };
+        if (poll(list, 2 * n + 1, (int)wait_ms) < 0 && errno != EINTR)
             break; /* cannot be */
-        bool now = !stop && list[3 * n].revents;
+        bool now = !stop && list[2 * n].revents;
         stop |= now;
         for (size_t i = 0; i < n; i++)
-            serve(&child[i], &list[3 * i], now, timeout_ms);
+            serve(&child[i], &list[2 * i], now, timeout_ms);
     }
 }

@@ -110,7 +110,9 @@ class NewRule(bench.Test):
         held = Held("chunked")
         self.origin.answer("/b", held)
         self.assertTrue(held.started.wait(10 * bench.SLOW))
-        held.send(rss_head("/b") + item_xml("rss", Item("Water, before", guid="1")))
+        held.send(rss_head("/b") + item_xml("rss", Item("Water, before", guid="1"))
+                  + item_xml("rss", Item("Putin and Xi swim", guid="0")))
+        self.expect_titles(daemon, ["Putin meets Xi", "Putin and Xi swim"])  # it has begun
         self.reload(daemon, self.text(SUMMIT + WATER))
         held.send(item_xml("rss", Item("Water, behind", guid="2")) + "</channel></rss>")
         held.end()

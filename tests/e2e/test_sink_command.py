@@ -175,6 +175,23 @@ class Command(bench.Test):
         self.assertIsNone(self.d.process.poll())
         self.d.stop()
 
+    def test_one_whose_daemon_is_killed_reads_all_the_same_the_whole(self):
+        """Here a digest of more bytes than a pipe would hold."""
+        path = self.program(f"#!/bin/sh\n>{self.home}/ran\n"
+                            f"until [ -e {self.home}/go ]; do sleep 0.02; done\n"
+                            f"cat >{self.home}/got.new && mv {self.home}/got.new {self.home}/got\n")
+        self.d = self.daemon(CONFIG.format(path, "").replace(
+            "[watchlist]\nsummit =", "[watch:summit]\ngroup_wait = 1s\nmatch =")).start()
+        self.learnt(self.feed)
+        self.feed.publish(*[Item(f"Putin and Xi {i} " + "w" * 9000) for i in range(30)])
+        wait(lambda: os.path.exists(self.home + "/ran"), 15, "a run")
+        self.d.kill()
+        self.program("", "go")
+        wait(lambda: os.path.exists(self.home + "/got"), 10, "its end")
+        self.assertGreater(len(self.lines("got")[0]), 1 << 16)
+        got = json.loads(self.lines("got")[0])
+        self.assertEqual((got["count"], len(got["alerts"])), (30, 30))
+
     def test_t9_one_that_fails_is_tried_again_and_then_skipped(self):
         self.run_with(f"#!/bin/sh\necho $FEEDWATCH_SEQ >>{self.home}/ran\n"
                       "echo 'no route to host' >&2\n[ $FEEDWATCH_SEQ != 1 ]\n")
