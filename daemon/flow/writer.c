@@ -653,6 +653,7 @@ int writer_stop(struct writer *w, int64_t deadline_ms)
     gate_free(w->gate);
     pthread_mutex_destroy(&w->lock);
     close(w->alert_fd);
+    close(w->hurry_fd);
     free(w);
     return 0;
 }
