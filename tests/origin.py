@@ -26,6 +26,9 @@ import zlib
 from xml.sax.saxutils import escape, quoteattr
 
 
+PATIENCE = 3  # waits end this much later than they say: a slow machine is no failure
+
+
 class Gone(Exception):
     """The client has closed the connection, or the origin stops."""
 
@@ -417,12 +420,12 @@ class Origin:
 
     def wait(self, condition, seconds=10.0, what="condition"):
         """Wait until `condition()` is true; looks again whenever something happened."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + seconds * PATIENCE
         with self.changed:
             while not (value := condition()):
                 left = until - time.monotonic()
                 if left <= 0:
-                    raise AssertionError(f"{what}: not within {seconds:g} s")
+                    raise AssertionError(f"{what}: not within {seconds * PATIENCE:g} s")
                 self.changed.wait(min(left, 0.05))
             return value
 

@@ -2,6 +2,7 @@
 conditions.  FEEDWATCH_BIN names the program (build/feedwatch), FEEDWATCH_SLOW a factor for the
 time limits (sanitizer builds), FEEDWATCH_LOGS where to keep what a failed test left."""
 import datetime
+import itertools
 import json
 import os
 import re
@@ -19,7 +20,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tests"))
-from origin import Held, Item, Origin, item_xml, rss_head  # noqa: E402,F401
+from origin import PATIENCE, Held, Item, Origin, item_xml, rss_head  # noqa: E402,F401
 
 # A test run in the background of a shell is started with SIGINT ignored, and so would all that
 # it starts be.
@@ -33,13 +34,60 @@ SANITIZER = re.compile(rb"((Address|Leak|Thread)Sanitizer|UndefinedBehavior|runt
 
 
 def wait(condition, seconds=10.0, what="condition", step=0.002):
-    """Wait until `condition()` is true and return what it gave."""
-    until = time.monotonic() + seconds * SLOW
+    """Wait until `condition()` is true and return what it gave.  To be found when something
+    never comes; what has to come in time is measured by took()."""
+    seconds *= SLOW * PATIENCE
+    until = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > until:
-            raise AssertionError(f"{what}: not within {seconds * SLOW:g} s")
+            raise AssertionError(f"{what}: not within {seconds:g} s")
         time.sleep(step)
     return value
+
+
+class Stalls:
+    """When this machine kept waiting a thread that only sleeps, and now and then syncs a file:
+    no program that shares it can be in time then."""
+    STEP, LEAST, SYNC_EVERY = 0.02, 0.05, 25
+
+    def __init__(self):
+        self.spans, self.at = [], None  # (begin, end) of the late ones; of the step that goes on
+
+    def watch(self):
+        if self.at is None:
+            self.at = time.monotonic()
+            threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        with tempfile.TemporaryFile(prefix="feedwatch-test.") as file:
+            for n in itertools.count():
+                self.at = time.monotonic()
+                time.sleep(self.STEP)
+                if n % self.SYNC_EVERY == 0:
+                    os.pwrite(file.fileno(), b"x", 0)
+                    os.fsync(file.fileno())
+                self._add(self.spans, time.monotonic())
+
+    def _add(self, spans, now):
+        if self.at is not None and now - self.at > self.LEAST:
+            spans.append((self.at + self.STEP, now))
+
+    def within(self, begin, end):
+        """The seconds of all stalls between the two."""
+        spans = list(self.spans)
+        self._add(spans, time.monotonic())
+        return sum(max(0, min(end, b) - max(begin, a)) for a, b in spans)
+
+
+STALLS = Stalls()
+
+
+def took(begin, end=None):
+    """Seconds from `begin` until now (or `end`), as an upper limit has them: without those in
+    which the machine stood still, and only the share that one of so many running programs gets."""
+    end = time.monotonic() if end is None else end
+    share = min(1, (os.cpu_count() or 1) / max(0.01, os.getloadavg()[0]))
+    return (end - begin - STALLS.within(begin, end)) * share
 
 
 def serve_sockets(test, one):
@@ -107,6 +155,13 @@ class NotifySocket:
     def count(self, field):
         return self.fields().count(field)
 
+    def drain(self):
+        """Until all that was sent before has been read, too."""
+        mark = f"mark {time.monotonic()}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.sendto(mark.encode(), self.path)
+        wait(lambda: self.count(mark), 10, "the messages")
+
     def close(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.sendto(b"end of test", self.path)  # wakes the reader
@@ -173,7 +228,7 @@ class Daemon:
         """feedwatch run --once; returns the exit status."""
         process = self.spawn("run", "-c", self.config, "--once", *args)
         try:
-            return process.wait(seconds * SLOW)
+            return process.wait(seconds * SLOW * PATIENCE)
         finally:
             self._end(process)
 
@@ -181,7 +236,7 @@ class Daemon:
         """A short command; returns (exit status, stdout, stderr) as text."""
         process = self.spawn(*args, stdout=subprocess.PIPE)
         try:
-            out, _ = process.communicate(timeout=20 * SLOW)
+            out, _ = process.communicate(timeout=20 * SLOW * PATIENCE)
         finally:
             self._end(process)
         return process.returncode, out.decode(), self.stderr()
@@ -213,11 +268,11 @@ class Daemon:
             self.process.wait(seconds * SLOW + 10)
         except subprocess.TimeoutExpired:
             self.kill()
-        took = time.monotonic() - begin
+        seconds = took(begin)
         if self.process.returncode != 0:
             raise AssertionError(f"exit status {self.process.returncode} after SIGTERM:\n"
                                  + self.stderr())
-        return took
+        return seconds
 
     def alerts(self):
         return alerts_in(self.log)
@@ -255,6 +310,7 @@ class Test(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
+        STALLS.watch()
         self.folder = tempfile.mkdtemp(prefix="feedwatch-test.")
         self.origin = Origin()
         self.daemons = []

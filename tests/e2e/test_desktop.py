@@ -221,8 +221,7 @@ class Desktop(bench.Test):
         self.bus.record(calls)
         daemon = self.on_bus("yes").start()
         self.learnt(self.feed)
-        for number in range(1000):
-            self.feed.publish(Item(f"Putin and Xi, item {number}"))
+        self.feed.publish(*[Item(f"Putin and Xi, item {number}") for number in range(1000)])
         wait(lambda: len(daemon.alerts()) == 1000, 30, "a thousand lines")
         wait(lambda: notifications(calls), 10, "a bubble")
         self.assertLess(daemon.stop(), 2 * bench.SLOW)
@@ -231,7 +230,7 @@ class Desktop(bench.Test):
     def test_a_hung_notification_service_holds_up_nothing(self):
         self.bus.run("dbus-test-tool", "black-hole", "--name=org.freedesktop.Notifications")
         self.bus.wait_for("org.freedesktop.Notifications")
-        daemon = self.on_bus("yes", WATCHDOG_USEC="2000000").start()
+        daemon = self.on_bus("yes", WATCHDOG_USEC="3000000").start()
         self.learnt(self.feed)
         titles = []
         for number in range(4):
@@ -239,13 +238,15 @@ class Desktop(bench.Test):
             polls = len(self.feed.requests())
             at = self.feed.publish(Item(titles[-1]))
             self.expect_titles(daemon, titles)
-            self.assertLess(time.monotonic() - at, 2.1 * bench.SLOW)
+            self.assertLess(bench.took(at), 3 * bench.SLOW)
             self.origin.wait(lambda n=polls: len(self.feed.requests()) > n + 1, 5 * bench.SLOW)
+        end = time.monotonic()
         took = daemon.stop()
         self.assertLess(took, 2 * bench.SLOW)
         print(f"stopped in {took * 1000:.0f} ms ... ", end="")
-        pings = [t for t, text in daemon.notify.messages if "WATCHDOG=1" in text]
-        self.assertLess(max(b - a for a, b in zip(pings, pings[1:])), 2)
+        daemon.notify.drain()
+        pings = [t for t, text in daemon.notify.messages if "WATCHDOG=1" in text and t < end]
+        self.assertLess(max(bench.took(a, b) for a, b in zip(pings, pings[1:] + [end])), 3)
 
     def test_no_notification_service_yet(self):
         daemon = self.on_bus("yes").start()
@@ -270,7 +271,7 @@ class Desktop(bench.Test):
         start = time.monotonic()
         self.assertEqual(daemon.once(), 0)
         self.assertEqual(daemon.titles(), ["Putin and Xi, for the log alone"])
-        self.assertLess(time.monotonic() - start, 5 * bench.SLOW)
+        self.assertLess(bench.took(start), 5 * bench.SLOW)
 
     def test_a_bus_that_goes_away(self):
         self.show()

@@ -190,9 +190,10 @@ class Coded(rows.Rows):
 
 class Moved(rows.Rows):
     def test_n13_redirect_loop(self):
-        self.row(origin.redirect("/bad"), "outcome=bad .*redirects")
-        first = self.origin.requests("/bad")[0].time
-        self.assertEqual(len([r for r in self.origin.requests("/bad") if r.time < first + 0.5]), 6)
+        d = self.row(origin.redirect("/bad"), "outcome=bad .*redirects")
+        polls, asked = self.stored(d)["polls"], len(self.origin.requests("/bad"))
+        self.assertGreater(polls, 0)
+        self.assertTrue(6 * polls <= asked <= 6 * polls + 6, (polls, asked))  # one was under way
 
     def test_n14_moved_for_good(self):
         """Followed at once; adopted and told once when it has lasted; the config is as it was."""

@@ -239,11 +239,19 @@ class Noise(bench.Test):
         daemon.stop()
 
     def test_mute_ends_by_itself(self):
-        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=8 * bench.SLOW)
-        daemon = self.watching(f"mute_until = {end:%Y-%m-%dT%H:%M:%SZ}")
+        def until(seconds):
+            end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+            return f"mute_until = {end:%Y-%m-%dT%H:%M:%SZ}"
+        keys = until(600)
+        daemon = self.watching(keys)
         self.a.publish(*self.other(2))
         wait(lambda: len(daemon.alerts()) == 2, 5, "every line in the log")
         self.assertEqual({a.get("held") for a in daemon.alerts()}, {"mute"})
+        self.assertEqual(self.told(), [])
+        with open(daemon.config, encoding="utf-8") as file:
+            text = file.read()
+        daemon.write(text.replace(keys, until(3 * bench.SLOW)))
+        daemon.reload()
         digest = wait(self.digests, 15, "the digest when the mute is over")[0]
         self.assertEqual((digest["count"], digest["reason"]), (2, ["mute"]))
         wait(lambda: re.search('mute_ended watch="?summit"? held=2', daemon.stderr()), 5,

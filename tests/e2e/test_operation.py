@@ -180,9 +180,10 @@ class Reload(bench.Test):
             daemon.write(self.config(FEEDS + more + WATCH))
             daemon.reload()
             return n
-        before = daemon.notify.count("READY=1")
+        before, began = daemon.notify.count("READY=1"), time.monotonic()
         answered = storm() - before
-        self.assertLess(answered, 15 * bench.SLOW)
+        # one in 250 ms; the storm itself takes longer where the machine is slow
+        self.assertLess(answered, 4 * (time.monotonic() - began) + 3)
         files = lambda: len(os.listdir(f"/proc/{daemon.process.pid}/fd"))  # noqa: E731
         base, memory = files(), self.memory(daemon)
         for _ in range(3):
@@ -190,8 +191,8 @@ class Reload(bench.Test):
         self.news.publish(Item("Putin and Xi"))
         self.polled_again(self.news)
         wait(lambda: files() <= base + 8, 10, "the descriptors of before", step=0.05)
-        if not bench.SANITIZED:
-            self.assertLess(self.memory(daemon) - memory, 4 << 20)
+        if not bench.SANITIZED:  # but for the fetches that are under way
+            wait(lambda: self.memory(daemon) - memory < 4 << 20, 10, "the memory of before")
         self.assertEqual(daemon.titles().count("Putin and Xi"), len(daemon.titles()))
         self.assertLess(daemon.stop(), 2 * bench.SLOW)
 
@@ -212,8 +213,11 @@ class Watchdog(bench.Test):
         return daemon.notify.count("WATCHDOG=1")
 
     def is_fed(self, daemon):
-        n = self.pings(daemon)
-        wait(lambda: self.pings(daemon) >= n + 3, self.seconds, "WATCHDOG=1", step=0.01)
+        """Three times, each before systemd would act."""
+        for _ in range(3):
+            n, since = self.pings(daemon), time.monotonic()
+            wait(lambda n=n: self.pings(daemon) > n, self.seconds, "WATCHDOG=1", step=0.01)
+            self.assertLess(bench.took(since), self.seconds)
 
     def starves(self, daemon, name):
         tid = threads(daemon)[name]
@@ -223,13 +227,14 @@ class Watchdog(bench.Test):
         try:
             wait(lambda: f"thread_stalled thread={name} " in daemon.stderr(), 10,
                  f"the stall of {name} in the log", step=0.02)
+            daemon.notify.drain()
             n = self.pings(daemon)
             time.sleep(self.seconds)  # the time after which systemd would act
             self.assertEqual(self.pings(daemon), n)
         finally:
             frozen.let_go()
         self.is_fed(daemon)
-        self.assertIn("thread_recovered", daemon.stderr())
+        wait(lambda: "thread_recovered" in daemon.stderr(), 5, "a word about it")
         self.assertEqual(daemon.stderr().count("thread_stalled"), 1)
         daemon.stop()
 
@@ -258,7 +263,8 @@ class Watchdog(bench.Test):
         daemon = self.begin(FEEDS + WATCH)
         self.is_fed(daemon)
         daemon.process.send_signal(signal.SIGSTOP)
-        time.sleep(0.1)
+        os.waitpid(daemon.process.pid, os.WUNTRACED)  # it stands
+        daemon.notify.drain()
         n = self.pings(daemon)
         time.sleep(1.5 * self.seconds)
         self.assertEqual(self.pings(daemon), n)

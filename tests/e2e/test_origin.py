@@ -64,13 +64,11 @@ class OriginTest(unittest.TestCase):
             self.origin.answer("/h", held)
             with socket.create_connection((self.origin.host, self.origin.port), 10) as sock:
                 sock.sendall(b"GET /h HTTP/1.1\r\nHost: h\r\n\r\n")
-                self.assertTrue(held.started.wait(5))
+                self.assertTrue(held.started.wait(30))
                 held.send(rss_head())
                 sock.recv(65536)
-                begin = time.monotonic()
                 held.send("<item/>")
-                self.assertTrue(sock.recv(65536))
-                self.assertLess(time.monotonic() - begin, 0.2)
+                self.assertTrue(sock.recv(65536))  # before the end, or it times out
                 held.end()
                 while sock.recv(65536):
                     pass
@@ -80,9 +78,9 @@ class OriginTest(unittest.TestCase):
         self.origin.answer("/h", held)
         sock = socket.create_connection((self.origin.host, self.origin.port), 10)
         sock.sendall(b"GET /h HTTP/1.1\r\nHost: h\r\n\r\n")
-        self.assertTrue(held.started.wait(5))
+        self.assertTrue(held.started.wait(30))
         sock.close()
-        self.assertTrue(held.gone.wait(5))
+        self.assertTrue(held.gone.wait(30))
 
     def test_scripts(self):
         self.origin.answer("/s", origin_module.status(503, [("Retry-After", "7")]),

@@ -2,6 +2,7 @@
 """The contract with publishers, P01 to P13: what is asked, and when.  The methods test_pNN_...
 show that line PNN holds; tests/frb prints the table.  The origin records what was sent."""
 import signal
+import statistics
 import threading
 import time
 
@@ -207,8 +208,10 @@ class When(polite.Test):
                              f"max_interval = 1d\n[feeds]\n{feeds}{self.WATCH}").start()
         self.origin.wait(lambda: len(self.origin.requests()) >= 12, 15 * bench.SLOW)
         times = sorted(r.time for r in self.origin.requests())
-        for a, b in zip(times, times[1:]):
-            self.assertGreater(b - a, 0.15)
+        # of the daemon's pace; when we hear of a request may be a little later
+        gaps = [b - a for a, b in zip(times, times[1:])]
+        self.assertGreater(statistics.median(gaps), 0.15)
+        self.assertGreater(times[11] - times[0], 11 * 0.2 - 0.5)
         self.assertLessEqual(self.origin.connections, 2)
         for i in range(12):
             self.polled(daemon, f"f{i}")

@@ -149,14 +149,14 @@ class Record(bench.Test):
         self.publish(d, "Putin calls Xi")
         wait(lambda: seen() == ["Putin calls Xi"], 5, "the first one ever")
         reader.send_signal(signal.SIGINT)
-        reader.wait(5)
+        reader.wait(30 * bench.SLOW)
 
     def test_ends_with_its_reader(self):
         d = self.started()
         reader = d.spawn("alerts", "-c", d.config, "-f", stdout=subprocess.PIPE)
         self.readers.append(reader)
         reader.stdout.close()
-        self.assertEqual(reader.wait(5), 0)
+        self.assertEqual(reader.wait(30 * bench.SLOW), 0)
 
     def test_marks_on_a_terminal(self):
         d = self.started()
@@ -164,7 +164,7 @@ class Record(bench.Test):
         main, other = pty.openpty()
         reader = d.spawn("alerts", "-c", d.config, stdout=other, env={"TERM": "xterm"})
         self.readers.append(reader)
-        reader.wait(5)
+        reader.wait(30 * bench.SLOW)
         os.close(other)
         out = b""
         until = time.monotonic() + 5

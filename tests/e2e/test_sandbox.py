@@ -57,7 +57,7 @@ class Sandbox(unittest.TestCase):
     def run_in_box(cls, name):
         return subprocess.run([sys.executable, os.path.join(bench.HERE, name + ".py")],
                               env=os.environ | {"FEEDWATCH_BIN": cls.box}, check=False,
-                              capture_output=True, text=True, timeout=280)
+                              capture_output=True, text=True, timeout=800)
 
     def rerun(self, name):
         done = self.reruns[name].result()

@@ -98,7 +98,7 @@ class Term(bench.Test):
         self.origin.feed("/news", items=[Item("old")])
         daemon = self.daemon(FEEDS + WATCH).start()
         daemon.process.send_signal(signal.SIGINT)
-        self.assertEqual(daemon.process.wait(5 * bench.SLOW), 0)
+        self.assertEqual(daemon.process.wait(30 * bench.SLOW), 0)
 
     def test_o5_closed_standard_streams(self):
         feed = self.origin.feed("/news", items=[Item("old")])
@@ -109,7 +109,7 @@ class Term(bench.Test):
         feed.publish(Item("Putin and Xi"))
         self.expect_titles(daemon, ["Putin and Xi"])
         daemon.process.terminate()
-        self.assertEqual(daemon.process.wait(5 * bench.SLOW), 0)
+        self.assertEqual(daemon.process.wait(30 * bench.SLOW), 0)
 
 
 class Reload(bench.Test):
@@ -305,7 +305,7 @@ class Notify(bench.Test):
         begin = time.monotonic()
         second = daemon.spawn("run", "-c", daemon.config)
         self.assertEqual(second.wait(10 * bench.SLOW), 1)
-        self.assertLess(time.monotonic() - begin, 1.5 * bench.SLOW)
+        self.assertLess(bench.took(begin), 3 * bench.SLOW)
         daemon.stop()
         self.assertEqual(daemon.notify.count("READY=1"), 1)
 
