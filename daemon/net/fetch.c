@@ -13,6 +13,7 @@
 #define DEFAULT_TRANSFERS 64
 #define DEFAULT_PER_HOST 2
 #define LOOK_AGAIN_US 100000 /* after libcurl ran out of memory */
+#define SPARE_SLOTS 8        /* kept beside as many as fly; each holds some 9 KB */
 
 struct fetch_pool {
     sd_event *event;
@@ -26,7 +27,7 @@ struct fetch_pool {
     struct transfer *fresh, **fresh_end; /* just started, host not yet looked at */
     struct transfer *ready, **ready_end; /* may run as soon as there is a slot */
     struct slot *spare;
-    unsigned max_transfers, max_per_host, active, flying;
+    unsigned max_transfers, max_per_host, active, flying, spares;
     uint64_t due_us, armed_us; /* what libcurl wants; what the timer is set to */
     bool due_now, closing;
 };
@@ -176,15 +177,35 @@ static void leave_host(struct fetch_pool *p, struct transfer *t)
     hosts_unref(h);
 }
 
+static struct slot *take_spare(struct fetch_pool *p)
+{
+    struct slot *slot = p->spare;
+
+    if (slot) {
+        p->spare = slot->next;
+        p->spares--;
+    }
+    return slot;
+}
+
+/* Its handle is no longer with libcurl.  A rush leaves no more of them behind than the
+ * next transfers need. */
 static void leave_slot(struct fetch_pool *p, struct transfer *t)
 {
-    if (!t->slot)
+    struct slot *slot = t->slot;
+
+    if (!slot)
         return;
-    t->slot->t = NULL;
-    t->slot->next = p->spare;
-    p->spare = t->slot;
     t->slot = NULL;
     p->flying--;
+    if (p->spares >= p->flying + SPARE_SLOTS) {
+        slot_free(slot);
+        return;
+    }
+    slot->t = NULL;
+    slot->next = p->spare;
+    p->spare = slot;
+    p->spares++;
 }
 
 static void forget(struct fetch_pool *p, struct transfer *t)
@@ -255,11 +276,9 @@ static void begin_hop(struct fetch_pool *p, struct transfer *t)
 /* Give this hop of `t` to libcurl. */
 static void fly(struct fetch_pool *p, struct transfer *t)
 {
-    struct slot *slot = p->spare;
+    struct slot *slot = take_spare(p);
 
-    if (slot) {
-        p->spare = slot->next;
-    } else if (slot_new(&slot) < 0) {
+    if (!slot && slot_new(&slot) < 0) {
         fail(p, t, FETCH_RETRY_LATER, "out of memory");
         return;
     }
@@ -552,11 +571,8 @@ void fetch_pool_free(struct fetch_pool *p)
         leave_host(p, t);
         forget(p, t);
     }
-    while (p->spare) {
-        struct slot *slot = p->spare;
-        p->spare = slot->next;
+    for (struct slot *slot; (slot = take_spare(p)) != NULL;)
         slot_free(slot);
-    }
     if (p->multi)
         (void)curl_multi_cleanup(p->multi);
     for (int i = 0; i < FETCH_SHARES; i++)
