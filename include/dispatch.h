@@ -21,9 +21,14 @@ int dispatch_new(struct dispatch **out, const struct config *config, struct stor
 /* Begin to deliver, from `event`. */
 int dispatch_start(struct dispatch *d, sd_event *event, struct writer *writer);
 
-/* A reload: open again what is kept, open what is new, close what is gone.  A sink that
- * cannot be opened leaves all as it was: -errno and `why`. */
-int dispatch_reload(struct dispatch *d, const struct config *config, struct buf *why);
+/* A reload.  First open again what is kept and open what is new; a sink that cannot be
+ * opened leaves all as it was: -errno and `why`.  Then go over to them, which cannot fail
+ * and closes what is gone; or do not. */
+struct dispatch_next;
+int dispatch_prepare(struct dispatch_next **out, struct dispatch *d,
+                     const struct config *config, struct buf *why);
+void dispatch_swap(struct dispatch_next *next);
+void dispatch_undo(struct dispatch_next *next); /* NULL is fine */
 
 /* Deliver what is committed, now.  Called before the end. */
 void dispatch_flush(struct dispatch *d);

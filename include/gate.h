@@ -19,9 +19,12 @@ struct gate;
 int gate_new(struct gate **out);
 void gate_free(struct gate *g); /* NULL is fine */
 
-/* Take the rules of `config` (a reference is kept); gate_load() must follow.  0 or
- * -ENOMEM, then nothing changed. */
-int gate_rules(struct gate *g, struct config *config, int64_t now_ms);
+/* The rules of `config` (a reference is kept), ready to be taken.  0 or -ENOMEM. */
+struct gate_rules;
+int gate_rules_new(struct gate_rules **out, struct config *config, int64_t now_ms);
+void gate_rules_free(struct gate_rules *r); /* NULL is fine */
+/* Decide by them from now on; gate_load() must follow.  Takes them over, cannot fail. */
+void gate_rules_take(struct gate *g, struct gate_rules *r, int64_t now_ms);
 
 /* Remember what `store` says, and forget all else.  0 or -errno: then everything passes
  * until it works. */

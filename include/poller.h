@@ -15,6 +15,7 @@ struct poller;
 struct poller_feed {                /* one feed as bound to its row of the store */
     const struct config_feed *conf; /* of the snapshot given beside */
     struct store_feed state;
+    bool known; /* the poller's own */
 };
 
 struct poller_options {
@@ -31,11 +32,17 @@ struct poller_options {
 int poller_new(struct poller **out, struct writer *writer,
                const struct poller_options *opt);
 
-/* Give the poller its feeds under `snap`: those it knows go on undisturbed, new ones are
- * scheduled, others are dropped when their fetch in flight has ended.  Takes over `feeds`
- * (an array from malloc, with the states in it).  0 or -ENOMEM, then nothing changed. */
-int poller_apply(struct poller *p, struct snapshot *snap, struct poller_feed *feeds,
-                 size_t n);
+/* The feeds of a poller under `snap`, to be given to it.  Takes over `feeds` (an array
+ * from malloc, with the states in it).  0 or -ENOMEM, then nothing changed. */
+struct poller_order;
+int poller_order_new(struct poller_order **out, struct snapshot *snap,
+                     struct poller_feed *feeds, size_t n);
+void poller_order_free(struct poller_order *o); /* one that was not given; NULL is fine */
+
+/* Those it knows go on undisturbed, new ones are scheduled, others are dropped when their
+ * fetch in flight has ended.  Cannot fail: what there is no memory for is done as soon as
+ * there is. */
+void poller_give(struct poller *p, struct poller_order *o);
 
 /* Ask the thread to end: what it has judged is handed to the writer, fetches are dropped.
  */

@@ -165,6 +165,8 @@ struct store_bind {
 int store_feeds_bind(struct store *s, const struct store_bind *feeds, size_t n);
 int store_begin(struct store *s);
 int store_end(struct store *s);
+/* Instead of store_end: all is as before store_begin.  store_why() stays. */
+void store_cancel(struct store *s);
 
 /* Append the packed window of a feed (nothing when it has none).  0 or -errno. */
 int store_window_read(struct store *s, int64_t feed_id, struct buf *out);

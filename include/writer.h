@@ -48,8 +48,10 @@ void writer_push(struct writer *w, struct write_request *r);
  * disk is at fault, so that nobody hangs with it. */
 int writer_call(struct writer *w, int (*call)(struct store *s, void *ctx), void *ctx);
 
-/* Decide by the rules of `config` from now on.  0 or -errno, as writer_call(). */
-int writer_rules(struct writer *w, struct config *config);
+/* Run `call` (NULL: none) as writer_call() does; when it has returned 0, and only then,
+ * decide by the rules of `config` from now on.  0 or -errno, as writer_call(). */
+int writer_rules(struct writer *w, struct config *config,
+                 int (*call)(struct store *s, void *ctx), void *ctx);
 
 /* Alerts of items that were kept before their rule was there: recorded, and told in one
  * digest a watch.  With the last of them the note STORE_NOTE_RULES becomes `rules`, so

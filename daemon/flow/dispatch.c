@@ -1,5 +1,5 @@
 /* Moves committed alerts from the outbox to the sinks, each at its own pace. */
-#include "dispatch.h"
+#include "dispatch_impl.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,12 +9,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 #include "clock.h"
-#include "dispatch_digest.h"
 #include "dispatch_mute.h"
-#include "dispatch_plan.h"
 #include "log.h"
-#include "metrics.h"
-#include "sink.h"
 
 #define BATCH_MAX 256
 #define BATCH_BYTES (4 << 20)
@@ -24,39 +20,6 @@
 #define LOCK_TRIES 2   /* of some 10 s each; a lock that is lost ends with the process */
 #define AMENDED_MAX 64 /* at once */
 #define ASKED_MAX_MS 86400000
-
-struct outlet { /* one sink and how far it is */
-    struct dispatch *dispatch;
-    struct sink *sink;
-    char *name, *as; /* what it was opened with, see plan_key() */
-    sd_event_source *ready, *timer;
-    int64_t handed; /* every alert up to here was given to the sink or is not for it */
-    int64_t given;  /* the last one that was given to it; -1: none since start */
-    int64_t cursor; /* delivered for good, up to here */
-    int64_t told;   /* what the sink said last that it has delivered */
-    int64_t saved;  /* what the writer was told */
-    uint32_t failures;
-    bool unread;         /* the store could not be read for it, the last time */
-    bool troubled;       /* its own thread says that it cannot deliver; said once */
-    int64_t retry_ms;    /* mono: not before; 0: now */
-    bool never_gives_up; /* the log: each alert has its line, however late */
-    struct digest_line digests;
-    struct latency latency; /* from the match until it is delivered for good */
-    struct latency_line waiting;
-    int64_t n_given; /* since the start */
-};
-
-struct dispatch {
-    struct store *store; /* for reading */
-    struct writer *writer;
-    sd_event *event;
-    sd_event_source *committed;
-    struct outlet **outlet;
-    size_t n;
-    int64_t give_up_ms; /* how old an alert may get that a sink fails to deliver */
-};
-
-static void pump(struct outlet *o);
 
 /* --- cursors --- */
 
@@ -106,6 +69,13 @@ static struct store_cursor digest_cursor_of(const struct outlet *o)
                                   .digest_seq = o->digests.cursor };
 }
 
+void outlet_forget(struct dispatch *d, const char *name)
+{
+    struct store_cursor gone = { .sink = name, .seq = -1 };
+
+    push_cursor(d->writer, &gone);
+}
+
 /* Hand cursor and retry state to the writer. */
 static void save(struct outlet *o)
 {
@@ -115,7 +85,7 @@ static void save(struct outlet *o)
     push_cursor(o->dispatch->writer, &c);
 }
 
-static void save_cursor(struct outlet *o)
+void outlet_save(struct outlet *o)
 {
     if (o->cursor != o->saved)
         save(o);
@@ -126,8 +96,7 @@ static void save_cursor(struct outlet *o)
     }
 }
 
-/* True when it has delivered more than it had. */
-static bool see_progress(struct outlet *o)
+bool outlet_progress(struct outlet *o)
 {
     int64_t done = o->sink->ops->delivered(o->sink);
     bool more = done > o->told;
@@ -197,7 +166,7 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *ctx)
 {
     (void)s;
     (void)usec;
-    pump(ctx);
+    outlet_pump(ctx);
     return 0;
 }
 
@@ -277,11 +246,11 @@ static void watch_failure(struct outlet *o)
  * all else is looked at behind it; what comes later makes it readable again. */
 static void take_progress(struct outlet *o)
 {
-    if (see_progress(o) && o->sink->ops->failed)
+    if (outlet_progress(o) && o->sink->ops->failed)
         recovered(o);
     watch_trouble(o);
     watch_failure(o);
-    save_cursor(o);
+    outlet_save(o);
     mutes_save(o->dispatch->writer, o->sink, o->name);
 }
 
@@ -359,13 +328,13 @@ static void pump_digests(struct outlet *o)
         r = digest_line_step(&o->digests, store, o->sink, o->name, &why);
         if (r < 0)
             retry_later(o, why.s && *why.s ? why.s : strerror(-r), 0);
-        if (r > 0) /* else it would miss that there is room, as in pump() */
+        if (r > 0) /* else it would miss that there is room, as in outlet_pump() */
             take_progress(o);
     }
     buf_free(&why);
 }
 
-static void pump(struct outlet *o)
+void outlet_pump(struct outlet *o)
 {
     struct batch *b;
     int64_t end = clock_mono_ms() + TURN_MS;
@@ -426,7 +395,7 @@ static int on_committed(sd_event_source *s, int fd, uint32_t events, void *ctx)
         return 0; /* somebody else was woken for it */
     amend_all(d); /* first: an alert that is handed over now has all of its sources */
     for (size_t i = 0; i < d->n; i++)
-        pump(d->outlet[i]);
+        outlet_pump(d->outlet[i]);
     return 0;
 }
 
@@ -438,13 +407,13 @@ static int on_ready(sd_event_source *s, int fd, uint32_t events, void *ctx)
     (void)fd;
     (void)events;
     take_progress(o);
-    pump(o);
+    outlet_pump(o);
     return 0;
 }
 
 /* --- opening and closing --- */
 
-static void outlet_free(struct outlet *o, int64_t deadline_ms)
+void outlet_free(struct outlet *o, int64_t deadline_ms)
 {
     if (!o)
         return;
@@ -457,7 +426,7 @@ static void outlet_free(struct outlet *o, int64_t deadline_ms)
     free(o);
 }
 
-static int listen_to(struct outlet *o)
+int outlet_listen(struct outlet *o)
 {
     struct dispatch *d = o->dispatch;
     int fd = o->sink->ops->fd(o->sink);
@@ -467,8 +436,8 @@ static int listen_to(struct outlet *o)
     return sd_event_add_io(d->event, &o->ready, fd, EPOLLIN, on_ready, o);
 }
 
-static int outlet_open(struct outlet **out, struct dispatch *d,
-                       const struct sink_options *want, struct buf *why)
+int outlet_open(struct outlet **out, struct dispatch *d, const struct sink_options *want,
+                struct buf *why)
 {
     const struct sink_type *type = sink_type_find(str_of(want->type));
     struct outlet *o = calloc(1, sizeof *o);
@@ -490,15 +459,6 @@ static int outlet_open(struct outlet **out, struct dispatch *d,
     return 0;
 }
 
-static bool fits(const struct outlet *o, const struct sink_options *want)
-{
-    char *key = plan_key(want);
-    bool same = key && strcmp(o->as, key) == 0;
-
-    free(key);
-    return same;
-}
-
 static void place_at(struct outlet *o, const struct store_cursor *c)
 {
     int64_t left = c->retry_ms - clock_utc_ms();
@@ -510,9 +470,7 @@ static void place_at(struct outlet *o, const struct store_cursor *c)
         o->retry_ms = clock_mono_ms() + (left < ASKED_MAX_MS ? left : ASKED_MAX_MS);
 }
 
-/* Where a sink goes on: after what the store knows, or what the log itself shows,
- * whichever is further (a crash may have come between the line and the cursor). */
-static int place_cursor(struct outlet *o, struct store *store)
+int outlet_place(struct outlet *o, struct store *store)
 {
     struct store_cursor c;
     int64_t shown = o->sink->ops->delivered(o->sink);
@@ -576,7 +534,7 @@ int dispatch_new(struct dispatch **out, const struct config *config, struct stor
         int64_t shown = o->sink->ops->delivered(o->sink);
         r = shown > 0 ? store_seq_raise(store, shown) : 0;
         if (r >= 0)
-            r = place_cursor(o, store);
+            r = outlet_place(o, store);
         struct store_cursor c[2] = { cursor_of(o), digest_cursor_of(o) };
         if (r >= 0) /* at once, so that a crash does not make it a new sink again */
             r = store_commit(store, NULL, 0, c, 2);
@@ -598,121 +556,19 @@ int dispatch_start(struct dispatch *d, sd_event *event, struct writer *writer)
     int r = sd_event_add_io(event, &d->committed, writer_alert_fd(writer), EPOLLIN,
                             on_committed, d);
     for (size_t i = 0; i < d->n && r >= 0; i++) {
-        r = listen_to(d->outlet[i]);
+        r = outlet_listen(d->outlet[i]);
         if (d->outlet[i]->retry_ms)
             set_timer(d->outlet[i]);
-        pump(d->outlet[i]);
+        outlet_pump(d->outlet[i]);
     }
     return r;
-}
-
-static int raise_seq(struct store *s, void *seq)
-{
-    return store_seq_raise(s, *(const int64_t *)seq);
-}
-
-/* Find the outlet that serves `want` already, else open one. */
-static int reuse_or_open(struct dispatch *d, struct outlet **to,
-                         const struct sink_options *want, struct buf *why)
-{
-    for (size_t i = 0; i < d->n; i++) {
-        if (!d->outlet[i] || !fits(d->outlet[i], want))
-            continue;
-        *to = d->outlet[i];
-        return (*to)->sink->ops->reopen((*to)->sink);
-    }
-    int r = outlet_open(to, d, want, why);
-    if (r < 0)
-        return r;
-    int64_t shown = (*to)->sink->ops->delivered((*to)->sink);
-    if (shown > 0 && d->writer) /* as at the start */
-        r = writer_call(d->writer, raise_seq, &shown);
-    if (r >= 0)
-        r = place_cursor(*to, d->store);
-    (*to)->saved = -1;   /* not in the store yet */
-    (*to)->failures = 0; /* one that was changed has luck of its own */
-    (*to)->retry_ms = 0;
-    if (r >= 0)
-        r = listen_to(*to);
-    if (r < 0) {
-        (void)buf_printf(why, "sink %s: %s", want->name, strerror(-r));
-        outlet_free(*to, 0);
-        *to = NULL;
-    }
-    return r;
-}
-
-static bool has(struct outlet *const *list, size_t n, const struct outlet *o)
-{
-    for (size_t i = 0; i < n; i++)
-        if (list[i] == o)
-            return true;
-    return false;
-}
-
-/* `o` is in the way of nobody any more: whoever comes after it under its name goes on
- * where it ends. */
-static void retire(struct dispatch *d, struct outlet *o)
-{
-    struct outlet *heir = NULL;
-
-    for (size_t i = 0; i < d->n && !heir; i++)
-        if (!strcmp(d->outlet[i]->name, o->name))
-            heir = d->outlet[i];
-    see_progress(o);
-    if (heir && o->cursor > heir->cursor)
-        heir->cursor = heir->handed = o->cursor;
-    if (!heir && strcmp(o->name, "desktop") != 0) {
-        struct store_cursor gone = { .sink = o->name, .seq = -1 };
-        push_cursor(d->writer, &gone);
-    }
-    outlet_free(o, 500);
-}
-
-int dispatch_reload(struct dispatch *d, const struct config *config, struct buf *why)
-{
-    struct sink_options plan[PLAN_MAX];
-    size_t n = plan_sinks(plan, config), n_old = d->n, made = 0;
-    struct outlet **next = calloc(n, sizeof *next), **old = d->outlet;
-    int r = 0;
-
-    if (!next)
-        return -ENOMEM;
-    for (; made < n; made++) {
-        r = reuse_or_open(d, &next[made], &plan[made], why);
-        if (r < 0 && !next[made])
-            break;
-        if (r < 0) /* kept, but its file cannot be opened again: it will retry */
-            log_event(LOG_LEVEL_WARN, "sink_failed", "sink=%s why=%s", plan[made].name,
-                      log_quote(strerror(-r)));
-        r = 0;
-    }
-    if (r < 0) {
-        for (size_t i = 0; i < made; i++)
-            if (!has(old, n_old, next[i]))
-                outlet_free(next[i], 0);
-        free(next);
-        return r;
-    }
-    d->outlet = next;
-    d->n = n;
-    d->give_up_ms = config->give_up_s * 1000;
-    for (size_t i = 0; i < n_old; i++)
-        if (!has(next, d->n, old[i]))
-            retire(d, old[i]);
-    free(old);
-    for (size_t i = 0; i < d->n; i++) {
-        save_cursor(d->outlet[i]);
-        pump(d->outlet[i]);
-    }
-    return 0;
 }
 
 void dispatch_flush(struct dispatch *d)
 {
     for (size_t i = 0; i < d->n; i++) {
         d->outlet[i]->retry_ms = 0;
-        pump(d->outlet[i]);
+        outlet_pump(d->outlet[i]);
     }
 }
 

@@ -37,12 +37,16 @@ struct mute {
     bool over;
 };
 
-struct gate { /* of one writer */
+struct gate_rules {
     struct config *config;
     const struct config_watch **by_name; /* sorted */
     size_t n_by_name;
     struct mute *mute;
     size_t n_mute;
+};
+
+struct gate {                /* of one writer */
+    struct gate_rules rules; /* all NULL: none yet */
     struct name_table watches;
     struct story_table *stories;
     bool loaded;
@@ -119,14 +123,14 @@ static int compare(struct str a, struct str b)
 
 static const struct config_noise *conf_of(const struct gate *g, struct str name)
 {
-    size_t low = 0, high = g->n_by_name;
+    size_t low = 0, high = g->rules.n_by_name;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int c = compare(name, str_of(g->by_name[middle]->name));
+        int c = compare(name, str_of(g->rules.by_name[middle]->name));
 
         if (c == 0)
-            return g->by_name[middle]->noise;
+            return g->rules.by_name[middle]->noise;
         if (c < 0)
             high = middle;
         else
@@ -171,13 +175,13 @@ void gate_free(struct gate *g)
     clear_change(g);
     forget_watches(g);
     story_table_free(g->stories);
-    free(g->by_name);
-    free(g->mute);
+    free(g->rules.by_name);
+    free(g->rules.mute);
+    config_unref(g->rules.config);
     free(g->source);
     free(g->story);
     gate_undo_done(&g->undo);
     free(g->memory);
-    config_unref(g->config);
     free(g);
 }
 
@@ -226,43 +230,57 @@ static int list_mutes(struct mute **out, size_t *n, const struct config *c,
 
 static void say_mutes(const struct gate *g)
 {
-    for (size_t i = 0; i < g->n_mute; i++) {
-        const struct config_watch *w = g->mute[i].watch;
+    for (size_t i = 0; i < g->rules.n_mute; i++) {
+        const struct config_watch *w = g->rules.mute[i].watch;
 
         log_event(LOG_LEVEL_NOTICE, "muted", "watch=%s until_s=%" PRId64,
                   log_quote(w->name), w->noise->rules.mute_until_ms / 1000);
     }
 }
 
-int gate_rules(struct gate *g, struct config *config, int64_t now_ms)
+int gate_rules_new(struct gate_rules **out, struct config *config, int64_t now_ms)
 {
-    const struct config_watch **list = malloc((config->n_watches + 1) * sizeof *list);
-    struct mute *mute = NULL;
-    size_t n_mute;
+    struct gate_rules *r = calloc(1, sizeof *r);
 
-    if (!list || list_mutes(&mute, &n_mute, config, now_ms) < 0) {
-        free(list);
+    if (!r)
+        return -ENOMEM;
+    r->config = config_ref(config);
+    r->by_name = malloc((config->n_watches + 1) * sizeof *r->by_name);
+    if (!r->by_name || list_mutes(&r->mute, &r->n_mute, config, now_ms) < 0) {
+        gate_rules_free(r);
         return -ENOMEM;
     }
     for (size_t i = 0; i < config->n_watches; i++)
-        list[i] = &config->watches[i];
-    qsort(list, config->n_watches, sizeof *list, by_name);
-    free(g->by_name);
-    free(g->mute);
-    g->by_name = list;
-    g->n_by_name = config->n_watches;
-    g->mute = mute;
-    g->n_mute = n_mute;
-    struct config *old = g->config;
-    g->config = config_ref(config);
-    config_unref(old);
+        r->by_name[i] = &config->watches[i];
+    r->n_by_name = config->n_watches;
+    qsort(r->by_name, r->n_by_name, sizeof *r->by_name, by_name);
+    *out = r;
+    return 0;
+}
+
+void gate_rules_free(struct gate_rules *r)
+{
+    if (!r)
+        return;
+    free(r->by_name);
+    free(r->mute);
+    config_unref(r->config);
+    free(r);
+}
+
+void gate_rules_take(struct gate *g, struct gate_rules *r, int64_t now_ms)
+{
+    struct gate_rules old = g->rules;
     struct watch *w;
+
+    g->rules = *r;
+    *r = old;
     for (size_t i = 0; (w = name_table_next(&g->watches, &i));)
         w->conf = conf_of(g, str_of(w->entry.name));
     g->next_ms = now_ms;
     g->loaded = false; /* other limits count other times */
     say_mutes(g);
-    return 0;
+    gate_rules_free(r);
 }
 
 /* --- what is in the store --- */
@@ -334,9 +352,9 @@ static int64_t horizon_ms(const struct gate *g)
 {
     int64_t most = HOUR_MS;
 
-    for (size_t i = 0; i < g->n_by_name; i++)
-        if (g->by_name[i]->noise->rules.cooldown_ms > most)
-            most = g->by_name[i]->noise->rules.cooldown_ms;
+    for (size_t i = 0; i < g->rules.n_by_name; i++)
+        if (g->rules.by_name[i]->noise->rules.cooldown_ms > most)
+            most = g->rules.by_name[i]->noise->rules.cooldown_ms;
     return most;
 }
 
@@ -646,8 +664,8 @@ static void say_digest(const struct digest *d)
 
 static void end_mutes(struct gate *g, int64_t now_ms)
 {
-    for (size_t i = 0; i < g->n_mute; i++) {
-        struct mute *m = &g->mute[i];
+    for (size_t i = 0; i < g->rules.n_mute; i++) {
+        struct mute *m = &g->rules.mute[i];
         int64_t until = m->watch->noise->rules.mute_until_ms;
 
         if (!m->over && now_ms >= until) {

@@ -130,7 +130,7 @@ static int set_up_store(struct pipeline *p, struct bind *bind, struct buf *why)
         r = writer_new(&p->writer, store, WRITER_CAPACITY);
     if (r >= 0) {
         store = NULL; /* the writer's */
-        r = writer_rules(p->writer, p->snap->config);
+        r = writer_rules(p->writer, p->snap->config, NULL, NULL);
     }
     if (r < 0)
         store_close(store);
@@ -184,8 +184,11 @@ int pipeline_new(struct pipeline **out, struct config *config,
         r = set_up_pollers(p);
     if (r >= 0)
         r = dispatch_start(p->dispatch, p->event, p->writer);
+    struct deal deal = { p->snap, p->n_pollers, { NULL } };
     if (r >= 0)
-        r = pipeline_deal(p, &bind);
+        r = deal_make(&deal, &bind);
+    if (r >= 0)
+        pipeline_deal(p, &deal);
     if (bind.feeds)
         bind_free(&bind);
     if (r < 0) {

@@ -43,17 +43,27 @@ struct pipeline {
 
 /* --- feeds --- */
 
+struct deal { /* the share of each poller, to be given to it */
+    struct snapshot *snap;
+    unsigned n; /* pollers */
+    struct poller_order *order[WORKERS_MAX];
+};
 struct bind { /* the configured feeds with their rows of the store */
     const struct config *config;
     struct poller_feed *feeds; /* one per configured feed */
     int64_t generation;
+    struct deal *deal; /* NULL, or to be made of it: what is bound is dealt as well */
 };
 int bind_new(struct bind *b, const struct config *config);
 void bind_free(struct bind *b);
-int bind_feeds(struct store *s, void *ctx); /* on the thread that owns the store */
+/* On the thread that owns the store: all of it, or -errno and the store is as before. */
+int bind_feeds(struct store *s, void *ctx);
 
-/* Give each poller its feeds; the states move out of `b`. */
-int pipeline_deal(struct pipeline *p, struct bind *b);
+/* Sort the feeds by poller; their states move out of `b`. */
+int deal_make(struct deal *d, struct bind *b);
+void deal_free(struct deal *d);
+/* Give each poller its feeds.  Cannot fail. */
+void pipeline_deal(struct pipeline *p, struct deal *d);
 /* How many pollers `c` wants. */
 unsigned pipeline_workers(const struct config *c);
 

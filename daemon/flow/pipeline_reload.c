@@ -84,48 +84,62 @@ static int try_config(const struct pipeline *p, const struct config *config,
     return selftest(config, why);
 }
 
+struct swap { /* a config on its way in */
+    struct snapshot *snap;
+    struct bind bind;
+    struct deal deal;
+    struct dispatch_next *sinks;
+};
+
+/* All that can fail, and can be undone as long as the store has not bound the feeds: that
+ * comes last. */
+static int make_ready(struct swap *s, struct pipeline *p, struct config *config,
+                      struct buf *why)
+{
+    int r = try_config(p, config, why);
+
+    if (r == 0)
+        r = snapshot_new(&s->snap, config, 0, p->snap, why);
+    if (r == 0)
+        r = bind_new(&s->bind, config);
+    if (r == 0)
+        r = dispatch_prepare(&s->sinks, p->dispatch, config, why);
+    if (r < 0)
+        return r;
+    s->deal = (struct deal){ s->snap, p->n_pollers, { NULL } };
+    s->bind.deal = &s->deal;
+    r = writer_rules(p->writer, config, bind_feeds, &s->bind);
+    if (r < 0)
+        (void)buf_printf(why, "the store cannot be written: %s", strerror(-r));
+    return r;
+}
+
 /* Put `config` in the place of the running one, or leave all as it is. */
 static int swap_config(struct pipeline *p, struct config *config, struct buf *why)
 {
-    struct snapshot *next = NULL;
-    struct bind bind = { 0 };
+    struct swap s = { 0 };
+    int r = make_ready(&s, p, config, why);
 
-    int r = try_config(p, config, why);
-    if (r == 0)
-        r = snapshot_new(&next, config, 0, p->snap, why);
-    if (r == 0)
-        r = bind_new(&bind, config);
-    if (r == 0) {
-        p->told_limited = 0; /* binding forgets them */
-        r = writer_call(p->writer, bind_feeds, &bind);
-        if (r < 0)
-            (void)buf_printf(why, "the store cannot be written: %s", strerror(-r));
-    }
-    if (r == 0)
-        next->generation = (uint64_t)bind.generation; /* nobody else has it yet */
-    if (r == 0)
-        r = writer_rules(p->writer, config);
-    if (r == 0) {
-        r = dispatch_reload(p->dispatch, config, why);
-        if (r < 0)
-            (void)writer_rules(p->writer, p->snap->config);
-    }
     if (r == 0) {
         struct snapshot *old = p->snap;
 
-        p->snap = next;
-        next = NULL;
-        r = pipeline_deal(p, &bind);
+        p->told_limited = 0; /* binding forgot them */
+        dispatch_swap(s.sinks);
+        p->snap = s.snap;
+        pipeline_deal(p, &s.deal);
         log_diff(old->config, config);
         if (old->config->metrics_path &&
             (!config->metrics_path ||
              strcmp(old->config->metrics_path, config->metrics_path) != 0))
             pipeline_forget_metrics(old->config->metrics_path);
         snapshot_unref(old);
+    } else {
+        deal_free(&s.deal);
+        dispatch_undo(s.sinks);
+        snapshot_unref(s.snap);
     }
-    if (bind.feeds)
-        bind_free(&bind);
-    snapshot_unref(next);
+    if (s.bind.feeds)
+        bind_free(&s.bind);
     return r;
 }
 
@@ -158,10 +172,13 @@ static void keep_reason(struct pipeline *p, const struct buf *why, int error)
 /* The log may have been rotated, whatever the config is like. */
 static void reopen_sinks(struct pipeline *p)
 {
+    struct dispatch_next *next;
     struct buf why;
 
     buf_init(&why, 1000);
-    if (dispatch_reload(p->dispatch, p->snap->config, &why) < 0)
+    if (dispatch_prepare(&next, p->dispatch, p->snap->config, &why) == 0)
+        dispatch_swap(next);
+    else
         log_event(LOG_LEVEL_WARN, "sink_failed", "why=%s", log_quote_str(buf_str(&why)));
     buf_free(&why);
 }

@@ -25,14 +25,17 @@
 #define SOON_MS (15 * 60 * 1000) /* what is not worth a whole interval of waiting */
 #define WEEK_MS ((int64_t)7 * 24 * 3600 * 1000)
 
-struct order {             /* from main to the poller's thread */
+struct poller_order {      /* from main to the poller's thread */
     struct snapshot *snap; /* NULL: stop */
     struct poller_feed *feeds;
     size_t n;
+    bool begun; /* it was tried */
 };
 
-static void order_free(struct order *o)
+void poller_order_free(struct poller_order *o)
 {
+    if (!o)
+        return;
     for (size_t i = 0; i < o->n; i++)
         store_feed_done(&o->feeds[i].state);
     free(o->feeds);
@@ -74,34 +77,36 @@ static void drop_feed(struct poller *p, struct feed *f)
 
 /* --- scheduling --- */
 
-/* The number that stands for the feed's host; one's own machine needs no sparing. */
-static uint64_t host_of(struct poller *p, const struct feed *f)
+/* The number that stands for the feed's host; one's own machine needs no sparing.  0 or
+ * -ENOMEM. */
+static int host_of(struct poller *p, const struct feed *f, uint64_t *host)
 {
     const char *url = f->state.effective_url ? f->state.effective_url : f->conf->url;
     const struct config *c = f->snap->config;
 
+    *host = 0;
     if (f->conf->file) { /* each a host of its own */
-        uint64_t file = XXH3_64bits(url, strlen(url));
-        (void)schedule_host_exempt(p->schedule, file);
-        return file;
+        *host = XXH3_64bits(url, strlen(url));
+        return schedule_host_exempt(p->schedule, *host);
     }
     buf_clear(&p->work);
-    if (url_host(&p->work, str_of(url)) < 0)
-        return 0;
-    uint64_t host = XXH3_64bits(p->work.s, p->work.n);
+    int r = url_host(&p->work, str_of(url));
+    if (r < 0)
+        return r == -ENOMEM ? r : 0;
+    *host = XXH3_64bits(p->work.s, p->work.n);
     if (!c->host_interval_set && netguard_judge_name(p->work.s) == NETGUARD_LOOPBACK)
-        (void)schedule_host_exempt(p->schedule, host);
-    return host;
+        return schedule_host_exempt(p->schedule, *host);
+    return 0;
 }
 
-static void join_host(struct poller *p, struct feed *f)
+static int join_host(struct poller *p, struct feed *f)
 {
     const struct store_feed *s = &f->state;
+    int r = host_of(p, f, &f->host);
 
-    f->host = host_of(p, f);
     f->host_fails =
         s->failures > 0 && !s->gone && (s->http_status == 0 || s->http_status >= 400);
-    (void)poller_host_join(&p->hosts, f->host, f->host_fails);
+    return r < 0 ? r : poller_host_join(&p->hosts, f->host, f->host_fails);
 }
 
 /* What the store knows of hosts that must be left alone. */
@@ -182,9 +187,9 @@ static int grow_slots(struct poller *p)
     return 0;
 }
 
-/* `n_new`: how many are added together. */
-static int add_feed(struct poller *p, const struct order *o, struct poller_feed *from,
-                    size_t n_new)
+/* `n_new`: how many are added together.  0, or -errno and nothing is added. */
+static int add_feed(struct poller *p, const struct poller_order *o,
+                    struct poller_feed *from, size_t n_new)
 {
     struct feed *f = calloc(1, sizeof *f);
 
@@ -199,14 +204,22 @@ static int add_feed(struct poller *p, const struct order *o, struct poller_feed 
     f->id = (uint32_t)p->first_free;
     f->conf = from->conf;
     f->snap = snapshot_ref(o->snap);
-    f->state = from->state;
+    f->state = from->state; /* still owned by `from` */
+    int r = join_host(p, f);
+    if (r == 0 && !f->state.gone) {
+        r = schedule_set(p->schedule, f->id, f->host, first_due(p, f, n_new));
+        if (r < 0)
+            poller_host_leave(&p->hosts, f->host, f->host_fails);
+    }
+    if (r < 0) {
+        snapshot_unref(f->snap);
+        free(f);
+        return r;
+    }
     memset(&from->state, 0, sizeof from->state);
-    join_host(p, f);
     p->feeds[f->id] = f;
     count_feed(f);
-    if (f->state.gone)
-        return 0;
-    return schedule_set(p->schedule, f->id, f->host, first_due(p, f, n_new));
+    return 0;
 }
 
 /* Go on with the state that belongs to the feed's new URL. */
@@ -217,7 +230,7 @@ static void take_state(struct poller *p, struct feed *f, struct store_feed *stat
     f->state = *state;
     memset(state, 0, sizeof *state);
     count_feed(f);
-    join_host(p, f);
+    (void)join_host(p, f);
 }
 
 /* The user asks for a shorter interval: it counts from the last poll on. */
@@ -232,9 +245,10 @@ static void bring_forward(struct poller *p, struct feed *f)
         (void)schedule_set(p->schedule, f->id, f->host, now + (wait > 0 ? wait : 0));
 }
 
-/* A feed that stays: what the user changed takes effect, what we know of it stays. */
-static void keep_feed(struct poller *p, struct feed *f, const struct order *o,
-                      struct poller_feed *from)
+/* A feed that stays: what the user changed takes effect, what we know of it stays.  0, or
+ * -ENOMEM: not yet to its end. */
+static int keep_feed(struct poller *p, struct feed *f, const struct poller_order *o,
+                     struct poller_feed *from)
 {
     bool moved = strcmp(f->state.url, from->state.url) != 0;
     int64_t was_s = f->conf->interval_s;
@@ -255,7 +269,10 @@ static void keep_feed(struct poller *p, struct feed *f, const struct order *o,
         store_feed_done(f->moved);
         *f->moved = from->state;
         memset(&from->state, 0, sizeof from->state);
+    } else {
+        return -ENOMEM;
     }
+    return 0;
 }
 
 static int by_id(const void *a, const void *b)
@@ -274,12 +291,12 @@ static unsigned share_of(const struct poller *p, unsigned all)
     return part ? part : 1;
 }
 
-static void apply(struct poller *p, struct order *o)
+/* Those that the poller knows go on or are dropped; `o` gets to know them.  False: out of
+ * memory. */
+static bool keep_or_drop(struct poller *p, struct poller_order *o)
 {
-    size_t n_new = 0;
+    bool whole = true;
 
-    p->finished = false;
-    qsort(o->feeds, o->n, sizeof *o->feeds, by_id);
     for (size_t i = 0; i < p->n_feeds; i++) {
         struct feed *f = p->feeds[i];
         struct poller_feed want = { 0 }, *found;
@@ -288,30 +305,73 @@ static void apply(struct poller *p, struct order *o)
             continue;
         want.state.id = f->state.id;
         found = o->n ? bsearch(&want, o->feeds, o->n, sizeof want, by_id) : NULL;
-        if (found) {
-            keep_feed(p, f, o, found);
-            found->conf = NULL; /* it has its place */
-        } else if (f->job) {
+        if (found && found->conf) {
+            found->known = true;
+            if (keep_feed(p, f, o, found) == 0)
+                found->conf = NULL; /* it has its place */
+            else
+                whole = false;
+        } else if (!found && f->job) {
             f->removed = true;
-        } else {
+        } else if (!found) {
             drop_feed(p, f);
         }
     }
+    return whole;
+}
+
+static bool is_new(const struct poller_feed *f)
+{
+    return f->conf && !f->known;
+}
+
+/* The same. */
+static bool add_feeds(struct poller *p, struct poller_order *o)
+{
+    size_t n_new = 0;
+    bool whole = true;
+
     for (size_t i = 0; i < o->n; i++)
-        n_new += o->feeds[i].conf != NULL;
-    for (size_t i = 0; i < o->n; i++)
-        if (o->feeds[i].conf && add_feed(p, o, &o->feeds[i], n_new) < 0)
-            log_event(LOG_LEVEL_ERROR, "feed_dropped", "feed=%s why=\"out of memory\"",
-                      log_quote(o->feeds[i].conf->name));
+        n_new += is_new(&o->feeds[i]);
+    for (size_t i = 0; i < o->n; i++) {
+        if (!is_new(&o->feeds[i]))
+            continue;
+        if (add_feed(p, o, &o->feeds[i], n_new) == 0)
+            o->feeds[i].conf = NULL;
+        else
+            whole = false;
+    }
     for (size_t i = 0; n_new && i < p->n_feeds; i++)
         if (p->feeds[i] && p->feeds[i]->state.hold_ms)
             restore_hold(p, p->feeds[i]);
+    return whole;
+}
+
+/* Do what the last order says, or what is left of it. */
+static void apply(struct poller *p)
+{
+    struct poller_order *o = p->order;
+
+    p->finished = false;
+    if (!o->begun)
+        qsort(o->feeds, o->n, sizeof *o->feeds, by_id);
+    bool whole = keep_or_drop(p, o);
+    whole &= add_feeds(p, o);
     snapshot_unref(p->snap);
     p->snap = snapshot_ref(o->snap);
-    (void)fetch_pool_names(p->pool, o->snap->config->dns_servers); /* looked at before */
+    whole &= fetch_pool_names(p->pool, o->snap->config->dns_servers) != -ENOMEM;
     fetch_pool_limit(p->pool, share_of(p, o->snap->config->max_transfers));
     schedule_host_limits(p->schedule, o->snap->config->host_interval_ms,
                          o->snap->config->host_connections);
+    if (!whole && !o->begun)
+        log_event(LOG_LEVEL_WARN, "feeds_wait",
+                  "why=\"out of memory\" note=\"what the config says of them comes into "
+                  "force when there is some\"");
+    o->begun = true;
+    if (whole) {
+        poller_order_free(o);
+        p->order = NULL;
+    }
 }
 
 /* --- the loop --- */
@@ -320,7 +380,7 @@ static void report_finished(struct poller *p)
 {
     uint64_t one = 1;
 
-    if (!p->opt.once || p->finished || p->active || p->outstanding ||
+    if (!p->opt.once || p->finished || p->active || p->outstanding || p->order ||
         schedule_next_ms(p->schedule) != INT64_MAX)
         return;
     p->finished = true;
@@ -404,7 +464,7 @@ void poller_job_durable(struct poller *p, struct job *j, int result)
     }
     if (rehost) {
         poller_host_leave(&p->hosts, f->host, f->host_fails);
-        join_host(p, f);
+        (void)join_host(p, f);
         (void)schedule_set(p->schedule, f->id, f->host, due);
     }
     if (f->removed || f->state.gone || p->opt.once) {
@@ -461,7 +521,12 @@ static int on_turn(sd_event_source *s, void *ctx)
 
 static int on_tick(sd_event_source *s, uint64_t usec, void *ctx)
 {
-    (void)ctx;
+    struct poller *p = ctx;
+
+    if (p->order && !p->stopping) {
+        apply(p);
+        pump(p);
+    }
     (void)sd_event_source_set_time(s, usec + (uint64_t)pulse_period_ms() * 1000);
     return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
@@ -487,14 +552,15 @@ static int on_control(sd_event_source *s, int fd, uint32_t events, void *ctx)
     (void)fd;
     (void)events;
     while (!p->stopping && queue_take(p->control, &taken, 1)) {
-        struct order *o = taken;
+        struct poller_order *o = taken;
 
         if (!o->snap) {
-            order_free(o);
+            poller_order_free(o);
             return stop(p);
         }
-        apply(p, o);
-        order_free(o);
+        poller_order_free(p->order);
+        p->order = o;
+        apply(p);
         pump(p);
     }
     return 0;
@@ -567,7 +633,8 @@ static void poller_free(struct poller *p)
     }
     free(p->feeds);
     while (p->control && queue_take(p->control, &taken, 1))
-        order_free(taken);
+        poller_order_free(taken);
+    poller_order_free(p->order);
     queue_free(p->control);
     queue_free(p->reply);
     schedule_free(p->schedule);
@@ -614,20 +681,26 @@ int poller_new(struct poller **out, struct writer *writer,
     return 0;
 }
 
-int poller_apply(struct poller *p, struct snapshot *snap, struct poller_feed *feeds,
-                 size_t n)
+int poller_order_new(struct poller_order **out, struct snapshot *snap,
+                     struct poller_feed *feeds, size_t n)
 {
-    struct order *o = calloc(1, sizeof *o);
+    struct poller_order *o = calloc(1, sizeof *o);
 
     if (!o)
         return -ENOMEM;
-    *o = (struct order){ snapshot_ref(snap), feeds, n };
-    return queue_push(p->control, o);
+    *o = (struct poller_order){ snapshot_ref(snap), feeds, n, false };
+    *out = o;
+    return 0;
+}
+
+void poller_give(struct poller *p, struct poller_order *o)
+{
+    (void)queue_push(p->control, o); /* waits for room */
 }
 
 void poller_stop(struct poller *p)
 {
-    struct order *o = calloc(1, sizeof *o);
+    struct poller_order *o = calloc(1, sizeof *o);
 
     if (o) /* without memory the caller's deadline ends the process */
         (void)queue_push(p->control, o);

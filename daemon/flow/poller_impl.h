@@ -38,11 +38,12 @@ struct poller {
     struct writer *writer;
     struct store *store; /* for reading windows */
     struct snapshot *snap;
+    struct poller_order *order; /* not yet done to its end, for lack of memory */
     struct poller_options opt;
     sd_event *event;
     sd_event_source *timer, *tick;
     struct pulse *pulse;
-    struct queue *control; /* from main: struct order */
+    struct queue *control; /* from main: struct poller_order */
     struct queue *reply;   /* from the writer: struct write_request */
     struct fetch_pool *pool;
     struct schedule *schedule;

@@ -487,19 +487,32 @@ int writer_call(struct writer *w, int (*call)(struct store *s, void *ctx), void 
 struct rules {
     struct writer *writer;
     struct config *config;
+    int (*call)(struct store *s, void *ctx);
+    void *ctx;
 };
 
 static int take_rules(struct store *s, void *ctx)
 {
     struct rules *r = ctx;
+    struct gate_rules *rules;
+    int64_t now_ms = clock_utc_ms();
 
-    (void)s;
-    return gate_rules(r->writer->gate, r->config, clock_utc_ms());
+    int e = gate_rules_new(&rules, r->config, now_ms);
+    if (e < 0)
+        return e;
+    if (r->call)
+        e = r->call(s, r->ctx);
+    if (e == 0)
+        gate_rules_take(r->writer->gate, rules, now_ms);
+    else
+        gate_rules_free(rules);
+    return e;
 }
 
-int writer_rules(struct writer *w, struct config *config)
+int writer_rules(struct writer *w, struct config *config,
+                 int (*call)(struct store *s, void *ctx), void *ctx)
 {
-    struct rules r = { w, config };
+    struct rules r = { w, config, call, ctx };
 
     return writer_call(w, take_rules, &r);
 }

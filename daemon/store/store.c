@@ -62,6 +62,11 @@ int store_end(struct store *s)
     return s->ops->end(s);
 }
 
+void store_cancel(struct store *s)
+{
+    s->ops->cancel(s);
+}
+
 int store_window_read(struct store *s, int64_t feed_id, struct buf *out)
 {
     s->why[0] = '\0';

@@ -11,6 +11,7 @@ struct store_ops {
     int (*feeds_bind)(struct store *s, const struct store_bind *feeds, size_t n);
     int (*begin)(struct store *s);
     int (*end)(struct store *s);
+    void (*cancel)(struct store *s);
     int (*window_read)(struct store *s, int64_t feed_id, struct buf *out);
     int (*commit)(struct store *s, struct store_change *const *changes, size_t n,
                   const struct store_cursor *cursors, size_t n_cursors);

@@ -524,6 +524,14 @@ static int end(struct store *base)
     return s->error;
 }
 
+static void cancel(struct store *base)
+{
+    struct store_sqlite *s = (struct store_sqlite *)base;
+
+    s->n_bound = 0;
+    roll_back(s);
+}
+
 static int window_read(struct store *base, int64_t feed_id, struct buf *out)
 {
     struct store_sqlite *s = (struct store_sqlite *)base;
@@ -700,6 +708,7 @@ const struct store_ops store_sqlite_ops = {
     .feed_bind = sqlite_feed_bind,
     .feeds_bind = sqlite_feeds_bind,
     .begin = begin,
+    .cancel = cancel,
     .end = end,
     .window_read = window_read,
     .commit = commit,

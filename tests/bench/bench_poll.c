@@ -192,7 +192,7 @@ static int bind_feeds(struct store *s, void *ctx)
     return r < 0 ? r : e;
 }
 
-/* Feeds as they are in the store, for poller_apply. */
+/* Feeds as they are in the store, for poller_give. */
 static struct poller_feed *bound(struct ours *o)
 {
     struct bind b = { o->config, calloc(o->config->n_feeds + 1, sizeof *b.feeds) };
@@ -205,10 +205,12 @@ static struct poller_feed *bound(struct ours *o)
 
 static void apply(struct ours *o, struct poller_feed *feeds, size_t n)
 {
-    int r = poller_apply(o->poller, o->snap, feeds, n);
+    struct poller_order *order;
+    int r = poller_order_new(&order, o->snap, feeds, n);
 
     if (r < 0)
         die("apply", r);
+    poller_give(o->poller, order);
 }
 
 static void wait_finished(struct ours *o)

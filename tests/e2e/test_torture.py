@@ -43,13 +43,15 @@ match = corroborated
 min_sources = 2 within 30m
 """
 OTHER = CONFIG + """[watch:other]
+match = *
+[watch:asleep]
 match = neverthere AND /in[g]+/ AND "a phrase of words"
 quiet = 22:00-07:00 Europe/Berlin
 [sink:atom]
 type = atom
-path = {folder}/other.atom
+path = {atom}
 [feed:more]
-url = {{/empty}}
+url = {{{more}}}
 interval = 1d
 """
 
@@ -74,6 +76,7 @@ class Rig:
         if linked:
             self.d.program = faults.LINKED
         self.want, self.trials = [], 0
+        self.other = None  # the Other config in force
         assert self.d.once() == 0, self.d.stderr()
         self.publish()
         assert self.d.once() == 0, self.d.stderr()
@@ -92,7 +95,8 @@ class Rig:
             title = f"item {self.n} of {feed.path}"
             feed.publish(Item(title=title, summary="What it says. " * 20,
                               link=f"http://127.0.0.1{feed.path}/{self.n}"))
-            self.want.append(title)
+            self.want += [title] * (2 if self.other else 1)  # the rules that are in force
+        return title
 
     def restore(self):
         """The state that the template has, and one item more to come."""
@@ -103,7 +107,7 @@ class Rig:
         shutil.copytree(self.d.state + ".template", self.d.state)
         for path in glob.glob(self.d.log + "*"):
             os.unlink(path)
-        self.want = list(self.base_want)
+        self.want, self.other = list(self.base_want), None
         for feed, items in zip(self.feeds, self.base_items):
             feed.replace(items)
         self.publish()
@@ -176,6 +180,14 @@ class Rig:
             raise AssertionError(f"{e}; {self.missing()} missing:\n{self.d.stderr()}") from e
         self.check(say)
 
+    def settle(self):
+        """Of what is published from now on all is judged by the config that is in force: what
+        was being fetched when it came has ended."""
+        since = time.monotonic()
+        for feed in self.feeds:
+            self.until(lambda f=feed: any(r.time > since and r.done for r in f.requests()),
+                       f"the next poll of {feed.path}")
+
     def renew(self):
         self.trials += 1
         if self.trials >= RENEW:
@@ -187,6 +199,31 @@ class Rig:
         if self.d.process.poll() is None:
             self.d.stop(10)
         self.check_store("after the stop")
+
+
+class Other:
+    """The config of OTHER, with a feed and a sink that no other one has."""
+    numbers = itertools.count(1)
+
+    def __init__(self, rig):
+        self.rig, number = rig, next(self.numbers)
+        self.feed = rig.test.origin.feed(f"/{rig.number}/more/{number}")
+        self.atom = os.path.join(rig.d.folder, f"{number}.atom")
+        self.text = OTHER.replace("{atom}", self.atom).replace("{{{more}}}", f"{{{self.feed.path}}}")
+
+    def bound(self):
+        """Does the store know its feed?"""
+        with sqlite3.connect(os.path.join(self.rig.d.state, "feedwatch.db")) as db:
+            rows = db.execute("SELECT count(*) FROM feed WHERE url LIKE ?",
+                              ("%" + self.feed.path,)).fetchone()
+        db.close()
+        return rows[0] == 1
+
+    def tells(self, title):
+        if not os.path.exists(self.atom):
+            return False
+        with open(self.atom, encoding="utf-8") as file:
+            return title in file.read()
 
 
 class Torture(bench.Test):
@@ -312,27 +349,46 @@ class Torture(bench.Test):
 
     @staticmethod
     def a_reload(rig, fault, say):
+        """To another config and back.  What the daemon says of each is what it then does."""
         def answers():
-            return len(re.findall(r"^(?:reloaded|reload_refused) ", rig.d.stderr(), re.M))
+            return re.findall(r"^(reloaded|reload_refused) ", rig.d.stderr(), re.M)
 
         def hup(config):
-            before = answers()
+            """(the fault struck, the config is in force)"""
+            before = len(answers())
             rig.d.write(rig.test.config(config + rig.plain))
             fault()
             try:
                 rig.d.hup()
-                rig.until(lambda: answers() > before, f"{say}: the end of the reload")
+                rig.until(lambda: len(answers()) > before, f"{say}: the end of the reload")
+                taken = answers()[-1] == "reloaded"
             except Ended:
                 rig.revive(say)
+                taken = True
             struck = rig.faults.struck
             rig.faults.clear()
-            return struck
+            return struck, taken
         rig.renew()
-        other = OTHER.replace("{folder}", rig.d.folder).replace("{{/", "{/")
-        struck = [hup(other), hup(CONFIG)]
-        rig.publish()
+        other = Other(rig)
+        there, taken = hup(other.text)
+        if taken:
+            rig.other = other
+            rig.until(other.feed.requests, f"{say}: a poll of the new feed")
+        if other.bound() != taken:
+            raise AssertionError(f"{say}: taken {taken}, but the store {other.bound()}")
+        back, taken_back = hup(CONFIG)
+        if taken_back:
+            rig.other = None
+        rig.settle()
+        title = rig.publish()
         rig.all_come(say)
-        return any(struck)
+        if rig.other:
+            rig.until(lambda: rig.other.tells(title), f"{say}: an alert at the new sink")
+        elif other.tells(title):
+            raise AssertionError(f"{say}: an alert at a sink that is gone")
+        if not taken and other.feed.requests():
+            raise AssertionError(f"{say}: a poll of a feed that was refused")
+        return there or back
 
     @staticmethod
     def a_stop(rig, fault, say):

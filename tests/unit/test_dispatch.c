@@ -171,7 +171,9 @@ static void reload(struct rig *g, const char *log, const char *more)
     struct buf why;
 
     buf_init(&why, 1000);
-    assert_int_equal(dispatch_reload(g->dispatch, c, &why), 0);
+    struct dispatch_next *next;
+    assert_int_equal(dispatch_prepare(&next, g->dispatch, c, &why), 0);
+    dispatch_swap(next);
     buf_free(&why);
     config_unref(g->config);
     g->config = c;
