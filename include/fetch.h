@@ -32,7 +32,10 @@ struct fetch_request { /* strings are copied */
     const char *home;
     int64_t connect_timeout_ms;           /* 0: that of the pool */
     int64_t low_speed_bytes, low_speed_s; /* 0: those of the pool */
-    bool allow_private;                   /* metadata addresses stay refused */
+    /* The host is asked again after about so long: a connection that is of no use until
+     * then is closed at once.  0: that is not known. */
+    int64_t again_ms;
+    bool allow_private; /* metadata addresses stay refused */
     int64_t
         timeout_ms;   /* from the first connection to the end, with redirects; 0: 60 s */
     size_t max_bytes; /* decoded; 0: 8 MiB */

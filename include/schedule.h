@@ -52,6 +52,9 @@ int schedule_done(struct schedule *s, uint32_t id, int64_t due_ms);
 /* When schedule_pop_due may next give something, or INT64_MAX. */
 int64_t schedule_next_ms(const struct schedule *s);
 
+/* When the first of the waiting feeds of `host` is due, or INT64_MAX. */
+int64_t schedule_host_next_ms(const struct schedule *s, uint64_t host);
+
 /* After a suspend or a start with many feeds overdue: make each feed that is overdue at
  * `now_ms` due at a random instant of [now_ms, now_ms + window_ms). */
 void schedule_spread_overdue(struct schedule *s, int64_t now_ms, int64_t window_ms);

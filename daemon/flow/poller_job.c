@@ -573,6 +573,18 @@ static int64_t gap_ms(const struct store_feed *s, int64_t now_ms)
     return overdue > failing ? overdue : failing;
 }
 
+/* After how long the feed's host is asked for the next time, by this feed or another. */
+static int64_t host_again_ms(const struct poller *p, const struct feed *f)
+{
+    int64_t own = p->opt.once ? INT64_MAX : f->conf->interval_s * 1000;
+    int64_t other = schedule_host_next_ms(p->schedule, f->host);
+
+    if (other != INT64_MAX)
+        other -= clock_mono_ms();
+    int64_t first = own < other ? own : other;
+    return first > 1 ? first : 1;
+}
+
 static int start_fetch(struct poller *p, struct job *j)
 {
     const struct config_feed *conf = j->feed->conf;
@@ -591,6 +603,7 @@ static int start_fetch(struct poller *p, struct job *j)
         .connect_timeout_ms = how->connect_timeout_s * 1000,
         .low_speed_bytes = how->low_speed_bytes,
         .low_speed_s = how->low_speed_s,
+        .again_ms = host_again_ms(p, j->feed),
         .allow_private = conf->allow_private,
         .timeout_ms = conf->timeout_s * 1000,
         .max_bytes = (size_t)conf->max_bytes,

@@ -196,6 +196,7 @@ static void leave_slot(struct fetch_pool *p, struct transfer *t)
 
     if (!slot)
         return;
+    transfer_landed(t);
     t->slot = NULL;
     p->flying--;
     if (p->spares >= p->flying + SPARE_SLOTS) {
@@ -485,6 +486,15 @@ static int shared_init(struct fetch_shared *s, const struct fetch_options *opt)
     return s->encodings && s->accept ? 0 : -ENOMEM;
 }
 
+/* Those in use and those that take_kept() may keep, so that none is closed for there
+ * being too many. */
+static int limit_connections(struct fetch_pool *p)
+{
+    long most = (long)p->max_transfers + 2 * FETCH_KEPT;
+
+    return curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, most) ? -ENOMEM : 0;
+}
+
 static int multi_init(struct fetch_pool *p)
 {
     p->multi = curl_multi_init();
@@ -493,10 +503,9 @@ static int multi_init(struct fetch_pool *p)
     if (curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wish) ||
         curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p) ||
         curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, on_timer_wish) ||
-        curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p) ||
-        curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)p->max_transfers))
+        curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p))
         return -ENOMEM;
-    return 0;
+    return limit_connections(p);
 }
 
 static int loop_init(struct fetch_pool *p)
@@ -578,6 +587,8 @@ void fetch_pool_free(struct fetch_pool *p)
     for (int i = 0; i < FETCH_SHARES; i++)
         if (p->shared.share[i])
             (void)curl_share_cleanup(p->shared.share[i]);
+    while (p->shared.n_past > 0)
+        hosts_unref(p->shared.past[--p->shared.n_past].host);
     hosts_free(&p->hosts);
     curl_slist_free_all(p->shared.accept);
     free(p->shared.encodings);
@@ -612,7 +623,7 @@ int fetch_start(struct fetch_pool *p, const struct fetch_request *req,
 void fetch_pool_limit(struct fetch_pool *p, unsigned n)
 {
     p->max_transfers = n ? n : DEFAULT_TRANSFERS;
-    (void)curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)p->max_transfers);
+    (void)limit_connections(p);
     kick(p);
 }
 

@@ -18,10 +18,11 @@ struct transfer {                         /* one GET with its redirects */
     struct transfer *all_next, *all_prev; /* every one of the pool */
     struct transfer *next;                /* of the line it stands in */
     struct host *host;                    /* of the hop at hand */
-    struct curl_slist resolve;            /* its addresses for libcurl, owned */
+    struct curl_slist *resolve;           /* addresses for libcurl, owned */
     uint16_t port;
     bool admitted;     /* counts in host->active */
     struct slot *slot; /* NULL: waiting */
+    struct fetch_shared *shared;
     struct fetch_events ev;
     void *ctx;
     char *url; /* of the hop at hand */
@@ -35,7 +36,7 @@ struct transfer {                         /* one GET with its redirects */
     struct curl_slist validator[2]; /* their lines lie in `text` */
     struct curl_slist *lines;
     struct fetch_headers headers;
-    int64_t timeout_ms, deadline_ms;
+    int64_t timeout_ms, deadline_ms, again_ms;
     size_t max_bytes;
     int64_t body_bytes, junk_bytes, wire_bytes;
     int64_t retry_after_s; /* of the redirects so far */
@@ -54,8 +55,29 @@ struct transfer {                         /* one GET with its redirects */
 /* A share of libcurl keeps eight TLS sessions, and there is no setting for that. */
 #define FETCH_SHARES 128
 
+/* Idle connections that we want libcurl to keep.  When it closes one because there are
+ * too many, an empty entry for the host stays behind, and it searches all of these
+ * whenever it closes one: there must never be too many (libcurl 7.88, conncache.c). */
+#define FETCH_KEPT 64
+#define FETCH_KEPT_S 60 /* an idle connection is closed when it is older than that */
+
+struct kept {
+    uint32_t host;
+    int64_t until_ms;
+};
+
+/* A host whose addresses libcurl has and that no transfer flies to any more. */
+struct past {
+    struct host *host; /* a reference */
+    uint16_t port;
+};
+#define FETCH_PAST 64 /* more age there by themselves */
+
 /* What is the same for every GET of the pool. */
 struct fetch_shared {
+    struct past past[FETCH_PAST];
+    unsigned n_past;
+    struct kept kept[FETCH_KEPT];
     CURLSH *share[FETCH_SHARES]; /* of TLS sessions, by host; NULL: not needed yet */
     const char *ca_file;
     char *encodings;
@@ -65,7 +87,7 @@ struct fetch_shared {
 
 enum transfer_next { TRANSFER_DONE, TRANSFER_AGAIN };
 
-int transfer_new(struct transfer **out, const struct fetch_shared *shared,
+int transfer_new(struct transfer **out, struct fetch_shared *shared,
                  const struct fetch_request *req, const struct fetch_events *ev,
                  void *ctx);
 void transfer_free(struct transfer *t);
@@ -81,6 +103,9 @@ enum transfer_next transfer_end(struct transfer *t, CURLcode rc, struct fetch_re
 
 /* The URL of this hop without "user:password@", to be freed; NULL: no memory. */
 char *transfer_final_url(const struct transfer *t);
+
+/* `t` leaves libcurl: what that keeps of its host can go with the next transfer. */
+void transfer_landed(struct transfer *t);
 
 int slot_new(struct slot **out);
 void slot_free(struct slot *slot);

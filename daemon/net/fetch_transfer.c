@@ -98,7 +98,7 @@ static int take_headers(struct transfer *t, const struct fetch_request *req)
     return t->home ? 0 : -EINVAL;
 }
 
-int transfer_new(struct transfer **out, const struct fetch_shared *shared,
+int transfer_new(struct transfer **out, struct fetch_shared *shared,
                  const struct fetch_request *req, const struct fetch_events *ev,
                  void *ctx)
 {
@@ -135,6 +135,8 @@ int transfer_new(struct transfer **out, const struct fetch_shared *shared,
     t->low_speed_s = req->low_speed_s > 0 ? req->low_speed_s : shared->low_speed_s;
     t->timeout_ms = req->timeout_ms > 0 ? req->timeout_ms : DEFAULT_TIMEOUT_MS;
     t->max_bytes = req->max_bytes ? req->max_bytes : DEFAULT_MAX_BYTES;
+    t->again_ms = req->again_ms;
+    t->shared = shared;
     char *at = t->text;
     if (etag.n) {
         int n = snprintf(at, room, "%s%s", inm, etag.s);
@@ -159,7 +161,7 @@ void transfer_free(struct transfer *t)
     if (!t)
         return;
     fetch_headers_clear(&t->headers);
-    free(t->resolve.data);
+    curl_slist_free_all(t->resolve);
     if (t->own_last) /* what follows it is not on the heap */
         t->own_last->next = NULL;
     curl_slist_free_all(t->own);
@@ -235,6 +237,46 @@ static int on_lookup(void *state, void *reserved, void *ctx)
     return slot->t->host->literal ? 0 : 1;
 }
 
+/* A place for one more idle connection; several to one host are one. */
+static bool take_kept(struct fetch_shared *shared, uint32_t host)
+{
+    int64_t now = clock_mono_ms();
+    struct kept *place = NULL;
+
+    for (unsigned i = 0; i < FETCH_KEPT; i++) {
+        struct kept *k = &shared->kept[i];
+        if (k->host == host || k->until_ms <= now)
+            place = k;
+        if (k->host == host)
+            break;
+    }
+    if (place)
+        *place = (struct kept){ host, now + FETCH_KEPT_S * 1000 };
+    return place != NULL;
+}
+
+static bool is_redirect(long status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 ||
+           status == 308;
+}
+
+/* The headers are over: will the connection be of use before somebody closes it? */
+static void decide_keeping(struct transfer *t)
+{
+    const struct host *h = t->host;
+    bool tunnel = t->proxy && strncmp(t->url, "https", 5) == 0;
+    bool soon = t->again_ms <= FETCH_KEPT_S * 1000;
+    long status = 0;
+
+    (void)curl_easy_getinfo(t->slot->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (!tunnel) /* others want it, or we do: many redirects lead to the same host */
+        soon = soon || t->proxy || h->active > 1 || h->wait || is_redirect(status);
+    uint32_t key = tunnel ? (uint32_t)XXH3_64bits(t->url, strlen(t->url)) : h->hash;
+    (void)curl_easy_setopt(t->slot->easy, CURLOPT_FORBID_REUSE,
+                           soon && take_kept(t->shared, key) ? 0L : 1L);
+}
+
 static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
 {
     struct transfer *t = ((struct slot *)ctx)->t;
@@ -249,6 +291,8 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
         fetch_headers_clear(&t->headers);
         return n;
     }
+    if (n > 0 && (bytes[0] == '\r' || bytes[0] == '\n'))
+        decide_keeping(t);
     return fetch_headers_line(&t->headers, (struct str){ bytes, n }) == 0 ? n : 0;
 }
 
@@ -335,6 +379,7 @@ static int slot_options(struct slot *slot)
     SET(CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver thread */
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(CURLOPT_MAXAGE_CONN, (long)FETCH_KEPT_S);
     SET(CURLOPT_CAPATH, NULL); /* libcurl caches the parsed CA file only without it */
     SET(CURLOPT_ERRORBUFFER, slot->error);
     SET(CURLOPT_PRIVATE, slot);
@@ -374,20 +419,65 @@ void slot_free(struct slot *slot)
     free(slot);
 }
 
+void transfer_landed(struct transfer *t)
+{
+    struct fetch_shared *shared = t->shared;
+
+    if (!t->host || shared->n_past == FETCH_PAST)
+        return;
+    t->host->refs++;
+    shared->past[shared->n_past++] = (struct past){ t->host, t->port };
+}
+
+static int add_entry(struct transfer *t, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int add_entry(struct transfer *t, const char *fmt, ...)
+{
+    char *entry;
+    va_list ap;
+
+    va_start(ap, fmt);
+    int n = vasprintf(&entry, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        return -ENOMEM;
+    struct curl_slist *more = curl_slist_append(t->resolve, entry);
+    free(entry);
+    if (!more)
+        return -ENOMEM;
+    t->resolve = more;
+    return 0;
+}
+
+/* libcurl's cache of addresses is searched from end to end after every transfer: take out
+ * what others have left there, unless some may be about to need it.  (An address written
+ * in a URL gets an entry, too; one in brackets ages by itself.) */
+static int drop_addresses(struct transfer *t)
+{
+    struct fetch_shared *shared = t->shared;
+    int r = 0;
+
+    while (shared->n_past > 0) {
+        struct past *p = &shared->past[--shared->n_past];
+        if (r == 0 && p->host->active == 0 && p->host->name[0] != '[')
+            r = add_entry(t, "-%s:%u", p->host->name, p->port);
+        hosts_unref(p->host);
+    }
+    return r;
+}
+
 /* Name the addresses of the host as an entry for libcurl's own cache ("+": an entry that
  * ages there like any other). */
 static int name_addresses(struct transfer *t)
 {
-    free(t->resolve.data);
-    t->resolve.data = NULL;
-    if (t->host->literal)
-        return 0;
-    if (asprintf(&t->resolve.data, "+%s:%u:%s", t->host->name, t->port,
-                 t->host->addresses) < 0) {
-        t->resolve.data = NULL;
+    const struct host *h = t->host;
+
+    curl_slist_free_all(t->resolve);
+    t->resolve = NULL;
+    if (drop_addresses(t) < 0)
         return -ENOMEM;
-    }
-    return 0;
+    return h->literal ? 0 : add_entry(t, "+%s:%u:%s", h->name, t->port, h->addresses);
 }
 
 /* Where the TLS sessions of this hop's host are.  NULL: no memory, so none is taken up.
@@ -425,7 +515,8 @@ int transfer_prepare(struct transfer *t, struct fetch_shared *shared, int64_t no
     t->connected = false;
     t->junk_bytes = 0;
     SET(CURLOPT_URL, t->url);
-    SET(CURLOPT_RESOLVE, t->resolve.data ? &t->resolve : NULL);
+    SET(CURLOPT_RESOLVE, t->resolve);
+    SET(CURLOPT_FORBID_REUSE, 1L); /* until decide_keeping() */
     SET(CURLOPT_SHARE, sessions_of(t, shared));
     SET(CURLOPT_HTTPHEADER, is_home(t) ? t->own : t->lines);
     /* Never NULL: then http_proxy of the environment would pass the guard by. */
@@ -605,12 +696,6 @@ static void judge_error(struct transfer *t, CURLcode rc, struct fetch_result *r)
         set_why(r, FETCH_BAD, "header line too long");
     else
         set_why(r, outcome_of(t, rc), "%s", text);
-}
-
-static bool is_redirect(long status)
-{
-    return status == 301 || status == 302 || status == 303 || status == 307 ||
-           status == 308;
 }
 
 /* Turn to the target of a redirect.  TRANSFER_DONE: there is none that we follow. */

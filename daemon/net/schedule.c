@@ -482,6 +482,15 @@ int64_t schedule_next_ms(const struct schedule *s)
     return s->heap_n ? s->host[s->heap[0]].start_ms : INT64_MAX;
 }
 
+int64_t schedule_host_next_ms(const struct schedule *s, uint64_t host)
+{
+    uint32_t h;
+
+    if (!host_find(s, host, &h) || s->host[h].root == NONE)
+        return INT64_MAX;
+    return s->feed[s->host[h].root].due_ms;
+}
+
 static uint64_t random_next(struct schedule *s) /* splitmix64 */
 {
     return mix(s->random += 0x9e3779b97f4a7c15u);

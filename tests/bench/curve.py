@@ -33,10 +33,10 @@ def once(build, home, log="output"):
 
 
 def feeds(build, quick):
-    """[feeds, CPU us/feed cold, CPU us/feed unchanged, memory kB/feed, wall of the unchanged]"""
+    """[feeds, CPU us/feed cold, CPU us/feed unchanged, MB of the unchanged, its wall s]"""
     out = []
-    print("\n| feeds | cold: CPU us/feed | unchanged: CPU us/feed | wall s | MB |\n"
-          "|--:|--:|--:|--:|--:|")
+    print("\n| feeds | cold: CPU us/feed | unchanged: CPU us/feed | wall s | MB | bytes for one more |\n"
+          "|--:|--:|--:|--:|--:|--:|")
     for n in (100, 1000) if quick else (1000, 10000, 100000):
         publisher = lab.Publisher(build)
         try:
@@ -48,8 +48,10 @@ def feeds(build, quick):
         finally:
             publisher.stop()
         out.append([n, cold.cpu * 1e6 / n, same.cpu * 1e6 / n, same.memory / 1024, same.wall])
+        more = "" if len(out) < 2 else round((out[-1][3] - out[-2][3]) * 2**20
+                                             / (n - out[-2][0]))
         print(f"| {n} | {out[-1][1]:.0f} | {out[-1][2]:.0f} | {same.wall:.1f} | "
-              f"{same.memory / 1024:.0f} |", flush=True)
+              f"{same.memory / 1024:.0f} | {more} |", flush=True)
     return out
 
 

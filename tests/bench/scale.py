@@ -16,7 +16,8 @@ READY_S, IDLE_KB = 3.0, 150 * 1024  # goals
 IDLE_S = 6
 
 
-def run(build, folder, name):
+def run(build, folder, name, feeds=0, empty_kb=0):
+    """Resident kB while idle; empty_kb: those of the program with a single feed."""
     path = os.path.join(folder, "notify")
     notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notify.bind(path)
@@ -40,7 +41,9 @@ def run(build, folder, name):
     os.unlink(path)
     cpu = sum(ticks) / os.sysconf("SC_CLK_TCK")
     print(f"{name:12} ready after {took:.2f} s ({cpu:.2f} s of CPU; goal {READY_S:g} s), "
-          f"idle {rss / 1024:.0f} MB (goal {IDLE_KB // 1024} MB)", flush=True)
+          f"idle {rss / 1024:.0f} MB (goal {IDLE_KB // 1024} MB)"
+          + (f", {(rss - empty_kb) * 1024 / feeds:.0f} bytes a feed" if feeds else ""), flush=True)
+    return rss
 
 
 def warm_up(folder):
@@ -58,21 +61,28 @@ def warm_up(folder):
     db.close()
 
 
+def configure(folder, feeds):
+    with open(os.path.join(folder, "feedwatch.ini"), "w", encoding="ascii") as file:
+        file.write(f"[feedwatch]\nstate = {folder}/state\nlog = {folder}/alerts.log\n"
+                   "desktop = no\nallow_private = yes\n[watchlist]\nsummit = Putin AND Xi\n"
+                   "[feeds]\n")
+        for i in range(feeds):  # a host of its own for each
+            file.write(f"feed{i:06d} = http://127.{1 + (i >> 16)}.{i >> 8 & 255}.{i & 255}"
+                       f":9/feeds/{i:06d}/news.xml\n")
+
+
 def main():
     build, feeds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 100000
     folder = tempfile.mkdtemp(prefix="feedwatch-scale.")
     try:
-        with open(os.path.join(folder, "feedwatch.ini"), "w", encoding="ascii") as file:
-            file.write(f"[feedwatch]\nstate = {folder}/state\nlog = {folder}/alerts.log\n"
-                       "desktop = no\nallow_private = yes\n[watchlist]\nsummit = Putin AND Xi\n"
-                       "[feeds]\n")
-            for i in range(feeds):  # a host of its own for each
-                file.write(f"feed{i:06d} = http://127.{1 + (i >> 16)}.{i >> 8 & 255}.{i & 255}"
-                           f":9/feeds/{i:06d}/news.xml\n")
+        configure(folder, 1)
+        empty_kb = run(build, folder, "a single feed")
+        shutil.rmtree(os.path.join(folder, "state"))
+        configure(folder, feeds)
         print(f"{feeds} feeds")
-        run(build, folder, "empty store")
+        run(build, folder, "empty store", feeds, empty_kb)
         warm_up(folder)
-        run(build, folder, "warm store")
+        run(build, folder, "warm store", feeds, empty_kb)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

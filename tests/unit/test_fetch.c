@@ -614,6 +614,49 @@ static void reuses_its_handles(void **state)
     rig_down(&rig);
 }
 
+/* A GET of a host that is asked again after `again_ms`. */
+static unsigned connections_after(struct rig *rig, const char *path, int64_t again_ms)
+{
+    struct got g = { 0 };
+    struct fetch_request req = { .url = url_at(rig, path),
+                                 .allow_private = true,
+                                 .again_ms = again_ms };
+
+    get_req(rig, &req, &g);
+    assert_int_equal(g.outcome, FETCH_NEW_BODY);
+    free(g.body);
+    return origin_connections(rig->origin);
+}
+
+/* A connection is kept for the next hop and for a poll that comes soon, else closed. */
+static void keeps_connections_that_are_of_use(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct got g[8] = { 0 };
+    struct fetch_request req = { .allow_private = true, .again_ms = 3600000 };
+
+    rig_up(&rig, answer_fixed, NULL, NULL);
+    assert_int_equal(connections_after(&rig, "/feed", 30000), 1);
+    assert_int_equal(connections_after(&rig, "/feed", 30000), 1);
+    assert_int_equal(connections_after(&rig, "/feed", 0), 1); /* not known: kept */
+    assert_int_equal(connections_after(&rig, "/feed", 3600000), 1);
+    assert_int_equal(connections_after(&rig, "/308", 3600000), 2); /* three hops */
+    assert_int_equal(connections_after(&rig, "/308", INT64_MAX), 3);
+    req.url = url_at(&rig, "/feed");
+    for (int i = 0; i < 8; i++) {
+        g[i].rig = &rig;
+        assert_int_equal(fetch_start(rig.pool, &req, &events, &g[i]), 0);
+        if (i == 0)
+            fetch_pool_limit(rig.pool, 1); /* one after the other */
+    }
+    run_until(&rig, 14);
+    for (int i = 0; i < 8; i++)
+        free(g[i].body);
+    assert_int_equal(origin_connections(rig.origin), 4);
+    rig_down(&rig);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(gets_a_feed_and_asks_again_with_its_validators),
     cmocka_unit_test(knows_what_each_answer_means),
@@ -628,5 +671,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(passes_silent_names_by),
     cmocka_unit_test(asks_other_name_servers),
     cmocka_unit_test(reuses_its_handles),
+    cmocka_unit_test(keeps_connections_that_are_of_use),
 };
 TEST_MAIN(tests)

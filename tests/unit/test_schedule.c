@@ -535,6 +535,24 @@ static void forgets_hosts(void **state)
     schedule_free(s);
 }
 
+static void tells_when_a_host_is_next(void **state)
+{
+    (void)state;
+    struct schedule *s = schedule_new(1);
+    uint32_t id;
+
+    assert_true(schedule_host_next_ms(s, 7) == INT64_MAX);
+    assert_int_equal(schedule_set(s, 1, 7, 100), 0);
+    assert_int_equal(schedule_set(s, 2, 7, 300), 0);
+    assert_int_equal(schedule_set(s, 3, 8, 50), 0);
+    assert_int_equal(schedule_host_next_ms(s, 7), 100);
+    assert_int_equal(schedule_pop_due(s, 60, &id), 1);
+    assert_true(schedule_host_next_ms(s, 8) == INT64_MAX); /* its only one is in flight */
+    assert_int_equal(schedule_pop_due(s, 100, &id), 1);
+    assert_int_equal(schedule_host_next_ms(s, 7), 300);
+    schedule_free(s);
+}
+
 static void takes_odd_calls(void **state)
 {
     (void)state;
@@ -564,6 +582,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(pops_in_order_of_due_time),
     cmocka_unit_test(spaces_feeds_of_one_host),
     cmocka_unit_test(exempts_and_holds_hosts),
+    cmocka_unit_test(tells_when_a_host_is_next),
     cmocka_unit_test(takes_odd_calls),
     cmocka_unit_test(does_what_the_slow_model_does),
     cmocka_unit_test(keeps_its_promises_for_weeks),
