@@ -204,7 +204,7 @@ class Reload(bench.Test):
 class Watchdog(bench.Test):
     """O3: it is fed only while every thread moves."""
 
-    def begin(self, config, seconds=2.0, **env):
+    def begin(self, config, seconds=3.0, **env):
         self.seconds = seconds * bench.SLOW
         daemon = self.daemon(config, env={"WATCHDOG_USEC": str(int(self.seconds * 1e6)), **env})
         return daemon.start()
@@ -249,12 +249,12 @@ class Watchdog(bench.Test):
         daemon.stop()
 
     def test_o3_frozen_poller(self):
-        daemon = self.begin("[feedwatch]\nworkers = 2\ninterval = 1h\n" + FEEDS + WATCH)
+        daemon = self.begin("[feedwatch]\nworkers = 2\ninterval = 1h\n" + FEEDS + WATCH, 2.0)
         self.is_fed(daemon)
         self.starves(daemon, "poller-1")
 
     def test_o3_frozen_writer(self):
-        daemon = self.begin(FEEDS + WATCH)
+        daemon = self.begin(FEEDS + WATCH, 2.0)
         self.is_fed(daemon)
         self.starves(daemon, "writer")
 
@@ -266,7 +266,7 @@ class Watchdog(bench.Test):
         os.waitpid(daemon.process.pid, os.WUNTRACED)  # it stands
         daemon.notify.drain()
         n = self.pings(daemon)
-        time.sleep(1.5 * self.seconds)
+        time.sleep(1.2 * self.seconds)
         self.assertEqual(self.pings(daemon), n)
         daemon.process.send_signal(signal.SIGCONT)
         self.is_fed(daemon)
@@ -285,7 +285,7 @@ class Watchdog(bench.Test):
         self.learnt(self.news)
         self.news.publish(Item("Putin and Xi"))
         self.expect_titles(daemon, ["Putin and Xi"])
-        end = time.monotonic() + 3 * self.seconds
+        end = time.monotonic() + 2 * self.seconds
         while time.monotonic() < end:
             self.is_fed(daemon)
         self.assertNotIn("thread_stalled", daemon.stderr())

@@ -94,7 +94,7 @@ class Journal(unittest.TestCase):
     def setUp(self):
         if os.geteuid() != 0 or not os.access(HOST, os.X_OK):
             self.skipTest(f"needs root and {HOST}")
-        self.env = os.environ | {"SYSTEMD_HOST": "fw-journal"}
+        self.env = os.environ | {"SYSTEMD_HOST": f"fw-journal-{os.getpid()}"}
         subprocess.run([HOST, "start"], env=self.env, check=True, capture_output=True)
         self.addCleanup(subprocess.run, [HOST, "stop"], env=self.env, check=False,
                         capture_output=True)
